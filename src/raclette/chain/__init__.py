@@ -1,0 +1,1 @@
+"""Blocks, block tree, mempool, state, transactions, roots: the chain's data, and no consensus."""

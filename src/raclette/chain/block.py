@@ -1,0 +1,46 @@
+"""A block: header and body. The body is a list of transactions, opaque bytes to all but the ledger."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from raclette.chain.header import Header
+from raclette.primitives import rlp
+from raclette.primitives.rlp import as_bytes
+
+# Largest body, as the sum of its transactions' bytes. A full block then crosses a 20 Mbit/s uplink in under a second.
+BLOCK_BYTES_MAX = 2 * 1024 * 1024
+# Most transactions in a body, whatever the chain's own smaller limit.
+BLOCK_TRANSACTIONS_MAX = 20_000
+
+
+@dataclass(frozen=True)
+class Block:
+    """`transactions` are raw bytes in order."""
+
+    header: Header
+    transactions: tuple[bytes, ...] = ()
+
+    @property
+    def hash(self) -> bytes:
+        """The header's hash."""
+        return self.header.hash
+
+    @property
+    def number(self) -> int:
+        """The header's height: the number of blocks before this one."""
+        return self.header.number
+
+    @property
+    def parent_hash(self) -> bytes:
+        """The header's parent."""
+        return self.header.parent_hash
+
+    @cached_property
+    def encoded_body(self) -> bytes:
+        """RLP list of the raw transactions, as kept in the store."""
+        return rlp.encode(self.transactions)
+
+    @staticmethod
+    def decode_body(data: bytes) -> tuple[bytes, ...]:
+        """The transactions of an encoded body. Raises DecodeError."""
+        return tuple(as_bytes(item) for item in rlp.decode_list(data))

@@ -1,0 +1,129 @@
+"""The contract of a consensus engine.
+
+An engine is a pure machine: the same events give the same effects, everywhere. It knows no clock (time is in the
+event), no socket, no thread, no randomness but what its seed or its signatures give it; it iterates collections in a
+defined order and computes in integers. An invalid event changes nothing, but may `Accuse`.
+
+It sees the chain through `ChainView`: synchronous questions, answered from the node's own block tree. It never
+executes transactions itself; it asks the chain to `build` a block or to `check` one.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from raclette.chain.block import Block
+from raclette.chain.header import ZERO_ADDRESS, Header
+from raclette.chain.ledger import StateReader
+from raclette.engine.effects import Effect
+from raclette.engine.events import Event
+from raclette.engine.message import Message
+from raclette.primitives.signing import Claim, Signer
+
+Lookup: TypeAlias = Callable[[bytes], Header | None]
+
+
+class Draft(NamedTuple):
+    """What the engine decides about a block; the chain fills in transactions, roots and gas."""
+
+    timestamp: int
+    beneficiary: bytes = ZERO_ADDRESS
+    difficulty: int = 1
+    extra_data: bytes = b""
+
+
+class ChainView(Protocol):
+    """What an engine may ask of the chain it runs on."""
+
+    @property
+    def chain_id(self) -> int:
+        """From genesis; part of everything signed."""
+
+    @property
+    def genesis(self) -> Header:
+        """Block 0."""
+
+    @property
+    def head(self) -> Header:
+        """The adopted block."""
+
+    @property
+    def finalized(self) -> Header:
+        """The last final block (genesis at first)."""
+
+    def header(self, block_hash: bytes) -> Header | None:
+        """Header of a block in the tree (or final): checked, parent known."""
+
+    def block(self, block_hash: bytes) -> Block | None:
+        """The same with its body."""
+
+    def canonical(self, number: int) -> Header | None:
+        """The block at `number` on the head's branch."""
+
+    def certificate(self, block_hash: bytes) -> bytes:
+        """The certificate kept with the block, or empty."""
+
+    def state(self, block_hash: bytes) -> StateReader:
+        """State after that block (of the tree). For stakes and weights."""
+
+    def has_pending(self, parent: Header) -> bool:
+        """Would a block on `parent` contain a transaction?"""
+
+    def build(self, parent: Header, draft: Draft) -> Block:
+        """A valid block on `parent` with transactions from the mempool; known to the chain from then on (unsealed)."""
+
+    def check(self, block: Block) -> None:
+        """Execute and verify everything that is not the engine's business: number, roots, gas, transactions. The block
+        is in the tree afterwards. Idempotent. Raises UnknownParent, InvalidBlock."""
+
+
+class Engine(Protocol):
+    """A consensus protocol as a pure machine: same events, same effects, everywhere."""
+
+    name: str
+    # True if a block from a stranger counts only with a certificate (BFT); False if its header alone shows its weight.
+    needs_certificate: bool
+
+    def handle(self, event: Event) -> tuple[Effect, ...]:
+        """React to `event`; an event that breaks the protocol changes nothing but may `Accuse`."""
+
+    def encode(self, message: Message) -> bytes:
+        """To the wire (without a block's body)."""
+
+    def decode(self, payload: bytes) -> Message:
+        """From the wire. Pure and thread-safe, bounded in time and memory. Raises DecodeError."""
+
+    def check_header(self, header: Header, parent: Header, lookup: Lookup, now: int) -> None:
+        """May this header follow `parent`? `lookup` finds ancestors by hash, during sync before they are in the tree.
+        Raises InvalidHeader."""
+
+    def check_certificate(self, header: Header, certificate: bytes) -> tuple[Claim, ...]:
+        """The claims that make `certificate` a proof that `header` is final, after checking that they would suffice
+        (distinct entitled signers, quorum). Pure and thread-safe. Raises InvalidCertificate."""
+
+    def weight(self, header: Header) -> int:
+        """What this one block adds in fork choice (work for proof of work, 1 otherwise)."""
+
+    def reward(self, number: int) -> int:
+        """New money paid to the beneficiary of block `number`, in the ledger's smallest unit."""
+
+    def validators(self) -> tuple[bytes, ...]:
+        """Node ids with a vote now; empty where anybody may take part."""
+
+    def status(self) -> dict[str, Any]:
+        """For people and RPC: view, leader, votes, timers... JSON-able; never consulted by machines."""
+
+
+class EngineSetup(NamedTuple):
+    """What a protocol's factory gets. `parameters` is genesis' `config.protocol` without its name, validated by the
+    protocol (unknown keys raise ConfigError with their path). `records` is what the engine persisted before."""
+
+    parameters: Mapping[str, Any]
+    chain: ChainView
+    signer: Signer
+    beneficiary: bytes
+    records: Mapping[bytes, bytes]
+    # True if this node should propose, mine or vote; an observer only follows.
+    active: bool = True
+
+
+EngineFactory: TypeAlias = Callable[[EngineSetup], Engine]

@@ -1,0 +1,33 @@
+"""What engines say to each other."""
+
+from typing import ClassVar, Protocol, runtime_checkable
+
+from raclette.chain.block import Block
+from raclette.chain.header import Header
+from raclette.primitives.signing import Claim
+
+
+class Message(Protocol):
+    """An immutable statement. `kind` names it in accounting, logs and diagrams ("pre-prepare")."""
+
+    kind: ClassVar[str]
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Every signature that must hold for this message to be taken seriously."""
+
+
+@runtime_checkable
+class CarriesBlock(Protocol):
+    """A message about a whole block. On the wire the body travels compact (short ids); the node puts it together again
+    and hands the message to the engine with the block in it. `Engine.encode` leaves the body out."""
+
+    @property
+    def header(self) -> Header:
+        """The block's header: always on the wire."""
+
+    @property
+    def block(self) -> Block | None:
+        """The block, or None while the body is still missing."""
+
+    def with_block(self, block: Block) -> "Message":
+        """The same message with its block (whose header equals `header`)."""

@@ -1,0 +1,1 @@
+"""Hashes, keys, signatures, codecs, units, seeded randomness, errors. Pure; knows no other room."""
