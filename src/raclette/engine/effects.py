@@ -73,7 +73,7 @@ class Finalize(NamedTuple):
 
 
 class Fetch(NamedTuple):
-    """We lack this block: get it (and its missing ancestors) from `peer` or whoever has it. Answered by `BlockReceived`."""
+    """We lack this block: get it, and missing ancestors, from `peer` or anybody. Answered by `BlockReceived`."""
 
     peer: bytes
     block_hash: bytes

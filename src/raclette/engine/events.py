@@ -48,7 +48,7 @@ class Sealed(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """Transactions wait. Sent when the mempool stops being empty, and again after each adopted block while it is not."""
+    """Transactions wait. Sent when the mempool stops being empty, and after each adopted block while it is not."""
 
     now: int
 

@@ -1,6 +1,7 @@
 """What RPC, CLI and checkers may ask of a node. Reads only; answers are a consistent moment of the machine."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from raclette.chain.block import Block
@@ -9,7 +10,8 @@ from raclette.chain.ledger import Ledger, StateReader, Transaction
 from raclette.chain.receipt import Receipt
 
 
-class Located(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Located:
     """A transaction in a canonical block."""
 
     header: Header
