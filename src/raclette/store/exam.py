@@ -115,6 +115,18 @@ def _a_snapshot_is_frozen(store: Store) -> None:
     _claim(early.get(Table.META, b"m") == b"1", "a snapshot covers every table")
 
 
+def _scans_do_not_disturb_each_other(store: Store) -> None:
+    pairs = [(bytes((i,)), bytes((i, i))) for i in range(10)]
+    store.write(batch_of(*((Table.STATE, key, value) for key, value in pairs)))
+    for reader in (store, store.snapshot()):
+        forwards, backwards = reader.scan(Table.STATE), reader.scan(Table.STATE, reverse=True)
+        _claim(
+            list(zip(forwards, backwards, strict=True)) == list(zip(pairs, pairs[::-1], strict=True)),
+            "two scans at once",
+        )
+        _claim(next(forwards, None) is None and next(backwards, None) is None, "a scan that ended stays ended")
+
+
 def _expect_state(reader: Reader, pairs: list[tuple[bytes, bytes]]) -> None:
     rows = dict(pairs)
     _claim(list(reader.scan(Table.STATE)) == pairs, "a snapshot scans as of its moment")
@@ -165,5 +177,6 @@ _CHECKS: tuple[Callable[[Store], None], ...] = (
     _scans_are_ordered_and_half_open,
     _a_scan_is_one_moment,
     _a_snapshot_is_frozen,
+    _scans_do_not_disturb_each_other,
     _it_behaves_as_dictionaries,
 )
