@@ -1,0 +1,577 @@
+"""Transactions that wait: nonce order within a sender, best fee first between senders.
+
+Idea: each sender's transactions form a lane in nonce order. The part of a lane that starts at the state's next nonce
+and has no gap is *pending* (executable), the rest is *queued*. Blocks are filled from the pending heads by fee; when
+the pool is full, the lane tails that pay least go first. Nothing here costs more than O(log n) per transaction.
+
+Two heaps are kept lazily: `_heads` (best first, one entry per lane) and `_tails` (worst first). An entry that no longer
+is its lane's head or tail is skipped when it comes up, and the heap is rebuilt when most of it is stale. Reading
+candidates does not disturb the heap: it walks it as a tree, with a second heap of what comes next.
+
+A ledger without nonces (`Transaction.nonce` is None) gets a lane per transaction; `conflicts` keep two transactions
+that consume the same thing apart.
+
+Wording of refusals follows geth's `core/txpool/errors.go`, since wallets and libraries look for it.
+"""
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from typing import TypeAlias
+
+from raclette.chain.ledger import Ledger, Standing, StateReader, Transaction
+from raclette.chain.sampling import best_of_sample
+from raclette.primitives.errors import Misuse, Refused
+from raclette.primitives.randomness import Random
+from raclette.primitives.units import HOUR, KIBIBYTE, MEBIBYTE
+
+# A heap or queue is rebuilt when it is this much longer than twice what is alive in it: amortised constant work.
+SLACK = 64
+# Bytes of a transaction hash that name it in a compact block (see `compact.py`).
+SHORT_ID_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class MempoolLimits:
+    """Bounds of the pool, and how blocks are chosen from it."""
+
+    # Waiting transactions; four seconds of the fastest network we measured, and about 20 MB of memory.
+    count_max: int = 10_000
+    # Their bytes on the wire.
+    bytes_max: int = 32 * MEBIBYTE
+    # One sender's share. Enough for a payroll, small enough that filling the pool takes several funded accounts.
+    sender_count_max: int = 2_500
+    sender_bytes_max: int = 4 * MEBIBYTE
+    # Largest transaction (geth's txMaxSize is 128 KiB).
+    transaction_bytes_max: int = 128 * KIBIBYTE
+    # How far beyond the sender's last executable nonce a transaction may lie: what gossip may reorder.
+    gap_max: int = 1_024
+    # Least fee taken.
+    fee_min: int = 0
+    # Percent by which a replacement must pay more (geth's PriceBump), so that replacing is never free relay.
+    price_bump: int = 10
+    # Nanoseconds after which a transaction is forgotten (geth's Lifetime is three hours).
+    age_max: int = 3 * HOUR
+    # If `sample` is not 0: a block takes the `keep` best of `sample` randomly drawn transactions.
+    sample: int = 0
+    keep: int = 0
+
+
+class _Entry:
+    """A waiting transaction. `in_heads`, `in_tails`: it is listed in that heap. `floor` is the least fee among it and
+    those right before it, which must all be mined first: a dear tail does not protect a cheap lane."""
+
+    __slots__ = ("arrival", "cost", "floor", "gone", "in_heads", "in_tails", "lane", "since", "transaction")
+
+    def __init__(self, transaction: Transaction, lane: "_Lane", arrival: int, since: int, cost: int) -> None:
+        self.transaction = transaction
+        self.lane = lane
+        self.arrival = arrival
+        self.since = since
+        self.cost = cost
+        before = lane.entries.get((transaction.nonce or 0) - 1)
+        self.floor: int = transaction.fee if before is None else min(transaction.fee, before.floor)
+        self.in_heads = False
+        self.in_tails = False
+        self.gone = False
+
+
+class _Lane:
+    """One sender's transactions. Nonces in [next, end) are all present: they are pending."""
+
+    __slots__ = ("bytes", "cost", "end", "entries", "key", "next", "nonces")
+
+    def __init__(self, key: bytes, next_nonce: int) -> None:
+        self.key = key
+        self.next = next_nonce
+        self.end = next_nonce
+        self.entries: dict[int, _Entry] = {}
+        self.nonces: list[int] = []
+        self.bytes = 0
+        self.cost = 0
+
+
+# (-fee, arrival, entry): unique by arrival, so entries are never compared.
+_Head: TypeAlias = tuple[int, int, _Entry]
+# (pending?, floor, -arrival, entry)
+_Tail: TypeAlias = tuple[bool, int, int, _Entry]
+
+
+class Mempool:
+    """The pool of one node. `state` arguments are the state after the adopted head."""
+
+    def __init__(self, ledger: Ledger, limits: MempoolLimits | None = None, random: Random | None = None) -> None:
+        """`random` is needed if `limits.sample` is set."""
+        self.limits = limits or MempoolLimits()
+        if self.limits.sample and random is None:
+            raise Misuse("sampling blocks needs a seeded Random")
+        self._ledger = ledger
+        self._random = random
+        self._entries: dict[bytes, _Entry] = {}
+        self._short: dict[bytes, _Entry] = {}
+        self._lanes: dict[bytes, _Lane] = {}
+        self._claims: dict[bytes, _Entry] = {}
+        # Per sender of loose (nonce-less) transactions: count and bytes.
+        self._loose: dict[bytes, list[int]] = {}
+        self._heads: list[_Head] = []
+        self._tails: list[_Tail] = []
+        self._by_age: deque[_Entry] = deque()
+        self._arrivals = 0
+        self._bytes = 0
+        self._pending = 0
+        self._version = 0
+        self._evicted = 0
+        self._expired = 0
+        self._replaced = 0
+
+    # Questions
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, transaction_hash: bytes) -> bool:
+        return transaction_hash in self._entries
+
+    def get(self, transaction_hash: bytes) -> Transaction | None:
+        """The waiting transaction of that hash."""
+        entry = self._entries.get(transaction_hash)
+        return None if entry is None else entry.transaction
+
+    def by_short_id(self, short_id: bytes) -> Transaction | None:
+        """The waiting transaction whose hash starts with these SHORT_ID_BYTES bytes."""
+        entry = self._short.get(short_id)
+        return None if entry is None else entry.transaction
+
+    def next_nonce(self, sender: bytes, state: StateReader) -> int:
+        """First nonce after the sender's mined and pending transactions."""
+        lane = self._lanes.get(sender)
+        if lane is not None:
+            return lane.end
+        nonce: int = self._ledger.query("nonce", [sender], state)
+        return nonce
+
+    def of_sender(self, sender: bytes) -> list[Transaction]:
+        """The sender's waiting transactions in nonce order, pending and queued."""
+        lane = self._lanes.get(sender)
+        return [] if lane is None else [lane.entries[nonce].transaction for nonce in lane.nonces]
+
+    def best(self, limit: int) -> list[Transaction]:
+        """Up to `limit` pending transactions in the order in which blocks take them."""
+        out: list[Transaction] = []
+        for transaction in self._in_order(()):
+            if len(out) >= limit:
+                break
+            out.append(transaction)
+        return out
+
+    def stats(self) -> dict[str, int]:
+        """Counts and bytes; `limit` is the count the pool takes."""
+        return {
+            "pending": self._pending,
+            "queued": len(self._entries) - self._pending,
+            "bytes": self._bytes,
+            "limit": self.limits.count_max,
+            "senders": len(self._lanes),
+            "evicted": self._evicted,
+            "expired": self._expired,
+            "replaced": self._replaced,
+        }
+
+    def candidates(self, skip: Container[bytes] = ()) -> Iterator[Transaction]:
+        """Pending transactions for the next block: nonce order within a sender, best fee first, ties by arrival.
+
+        `skip` holds the hashes of those in unadopted ancestors of that block; what follows them stays eligible. The
+        pool must not change while the iterator is in use (raises Misuse).
+        """
+        if self.limits.sample and self._random is not None:
+            waiting = [entry.transaction for entry in self._entries.values()]
+            chosen = best_of_sample(waiting, self.of_pending, skip, self.limits.sample, self.limits.keep, self._random)
+            return iter(chosen)
+        return self._in_order(skip)
+
+    def of_pending(self, transaction: Transaction) -> Iterator[Transaction]:
+        """The pending transactions of the same lane, in nonce order."""
+        lane = self._lanes.get(_lane_key(transaction))
+        if lane is not None:
+            for nonce in range(lane.next, lane.end):
+                yield lane.entries[nonce].transaction
+
+    def _in_order(self, skip: Container[bytes]) -> Iterator[Transaction]:
+        heads, version = self._heads, self._version
+        # The heap is walked as the binary tree it is: (-fee, arrival, index or -1, entry).
+        ahead: list[tuple[int, int, int, _Entry]] = []
+        if heads:
+            ahead.append((heads[0][0], heads[0][1], 0, heads[0][2]))
+        while ahead:
+            _, _, index, entry = heappop(ahead)
+            lane = entry.lane
+            transaction = entry.transaction
+            nonce = transaction.nonce or 0
+            if index >= 0:
+                for child in (2 * index + 1, 2 * index + 2):
+                    if child < len(heads):
+                        fee, arrival, below = heads[child]
+                        heappush(ahead, (fee, arrival, child, below))
+                if entry.gone or nonce != lane.next:
+                    continue
+            following = lane.entries.get(nonce + 1)
+            if following is not None:
+                heappush(ahead, (-following.transaction.fee, following.arrival, -1, following))
+            if transaction.hash in skip:
+                continue
+            yield transaction
+            if version != self._version:
+                raise Misuse("the pool changed while its candidates were read")
+
+    # Taking in
+
+    def add(self, transaction: Transaction, state: StateReader, now: int = 0) -> Transaction | None:
+        """Take `transaction`; returns the one it replaces, if any. `now` in nanoseconds, for expiry.
+
+        Raises Refused: already-known, oversized, underpriced, nonce-too-low, nonce-too-high, replacement-underpriced,
+        conflict, insufficient-funds, account-limit, pool-full, short-id, or what `ledger.admit` says.
+        """
+        if transaction.hash in self._entries:
+            raise Refused("already-known", "already known")
+        limits = self.limits
+        size = len(transaction.raw)
+        if size > limits.transaction_bytes_max:
+            detail = f"oversized data: transaction size {size}, limit {limits.transaction_bytes_max}"
+            raise Refused("oversized", detail)
+        if transaction.fee < limits.fee_min:
+            detail = f"transaction underpriced: gas tip cap {transaction.fee}, minimum needed {limits.fee_min}"
+            raise Refused("underpriced", detail)
+        if transaction.hash[:SHORT_ID_BYTES] in self._short:
+            # Somebody spent 2**32 hashes on two transactions that look alike in compact blocks: one is enough.
+            raise Refused("short-id", "already known: another transaction has the same short id")
+        standing = self._ledger.admit(transaction, state)
+        if transaction.nonce is None:
+            replaced = self._check_loose(transaction)
+        else:
+            replaced = self._check_lane(transaction, transaction.nonce, standing)
+        self._check_room(transaction, size, replaced)
+        if replaced is not None:
+            self._remove(replaced)
+            self._replaced += 1
+        self._insert(transaction, standing, now)
+        return None if replaced is None else replaced.transaction
+
+    def _check_lane(self, transaction: Transaction, nonce: int, standing: Standing) -> _Entry | None:
+        """Nonce, price and funds within the sender's lane. Returns what would be replaced."""
+        next_nonce = standing.next_nonce or 0
+        lane = self._lanes.get(transaction.sender)
+        if nonce < next_nonce:
+            raise Refused("nonce-too-low", f"nonce too low: next nonce {next_nonce}, tx nonce {nonce}")
+        if lane is None:
+            end, cost, count, held, old = next_nonce, 0, 0, 0, None
+        else:
+            if lane.next != next_nonce:
+                self._settle(lane, next_nonce)
+            end, cost, count, held = lane.end, lane.cost, len(lane.nonces), lane.bytes
+            old = lane.entries.get(nonce)
+        if nonce > end + self.limits.gap_max:
+            detail = f"nonce too high: next nonce {end}, tx nonce {nonce}, at most {self.limits.gap_max} ahead"
+            raise Refused("nonce-too-high", detail)
+        if old is not None:
+            self._check_bump(transaction, old)
+            cost, count, held = cost - old.cost, count - 1, held - old.transaction.size
+        if cost + standing.cost > standing.funds:
+            detail = (
+                "insufficient funds for gas * price + value: "
+                f"balance {standing.funds}, queued cost {cost}, tx cost {standing.cost}, "
+                f"overshot {cost + standing.cost - standing.funds}"
+            )
+            raise Refused("insufficient-funds", detail)
+        self._check_share(count, held + transaction.size)
+        return old
+
+    def _check_loose(self, transaction: Transaction) -> _Entry | None:
+        """Conflicts of a transaction without nonce. Returns what would be replaced."""
+        rivals: dict[int, _Entry] = {}
+        for key in transaction.conflicts:
+            rival = self._claims.get(key)
+            if rival is not None:
+                rivals[rival.arrival] = rival
+        if len(rivals) > 1:
+            raise Refused("conflict", f"conflicts with {len(rivals)} waiting transactions")
+        old = next(iter(rivals.values()), None)
+        count, held = self._loose.get(transaction.sender, (0, 0))
+        if old is not None:
+            self._check_bump(transaction, old)
+            if old.transaction.sender == transaction.sender:
+                count, held = count - 1, held - old.transaction.size
+        self._check_share(count, held + transaction.size)
+        return old
+
+    def _check_bump(self, transaction: Transaction, old: _Entry) -> None:
+        if transaction.fee * 100 < old.transaction.fee * (100 + self.limits.price_bump):
+            raise Refused("replacement-underpriced", "replacement transaction underpriced")
+        if transaction.fee <= old.transaction.fee:
+            raise Refused("replacement-underpriced", "replacement transaction underpriced")
+
+    def _check_share(self, count: int, held: int) -> None:
+        """`count` transactions of the sender wait already; `held` is their bytes with the new one's."""
+        if count >= self.limits.sender_count_max:
+            raise Refused("account-limit", f"account limit exceeded: pooled {count} txs")
+        if held > self.limits.sender_bytes_max:
+            raise Refused("account-limit", f"account limit exceeded: pooled {held} bytes")
+
+    def _check_room(self, transaction: Transaction, size: int, replaced: _Entry | None) -> None:
+        """Make room by evicting the cheapest tails, as long as they pay less. Raises Refused(pool-full)."""
+        limits = self.limits
+        credit = 0 if replaced is None else 1
+        size -= 0 if replaced is None else replaced.transaction.size
+        while len(self._entries) - credit >= limits.count_max or self._bytes + size > limits.bytes_max:
+            worst = self._worst()
+            if worst is None or worst is replaced or worst.lane.key == _lane_key(transaction):
+                raise Refused("pool-full", "txpool is full")
+            if _is_pending(worst) and worst.floor >= transaction.fee:
+                raise Refused("pool-full", "txpool is full")
+            self._remove(worst)
+            self._evicted += 1
+
+    def _insert(self, transaction: Transaction, standing: Standing, now: int) -> None:
+        key = _lane_key(transaction)
+        nonce = transaction.nonce or 0
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane(key, standing.next_nonce or 0)
+        self._arrivals += 1
+        self._version += 1
+        entry = _Entry(transaction, lane, self._arrivals, now, standing.cost)
+        size = len(transaction.raw)
+        self._entries[transaction.hash] = entry
+        self._short[transaction.hash[:SHORT_ID_BYTES]] = entry
+        if len(self._by_age) > 2 * len(self._entries) + SLACK:
+            self._by_age = deque(waiting for waiting in self._by_age if not waiting.gone)
+        self._by_age.append(entry)
+        self._bytes += size
+        lane.entries[nonce] = entry
+        lane.bytes += size
+        lane.cost += standing.cost
+        if transaction.nonce is None:
+            share = self._loose.setdefault(transaction.sender, [0, 0])
+            share[0] += 1
+            share[1] += size
+        for claim in transaction.conflicts:
+            self._claims[claim] = entry
+        if not lane.nonces or nonce > lane.nonces[-1]:
+            lane.nonces.append(nonce)
+        else:
+            insort(lane.nonces, nonce)
+        if nonce == lane.end:
+            self._extend(lane)
+        if nonce == lane.next:
+            self._list_head(entry)
+        if nonce == lane.nonces[-1]:
+            self._list_tail(entry)
+
+    # Taking out
+
+    def included(self, transactions: Iterable[Transaction], state: StateReader) -> None:
+        """A block with these was adopted; `state` is the state after it.
+
+        They leave the pool, with everything that they make impossible. The first that remains of each sender is
+        checked again, since the block may have taken the money it needs.
+        """
+        reached: dict[bytes, int] = {}
+        for transaction in transactions:
+            nonce = transaction.nonce
+            if nonce is None:
+                self._included_loose(transaction)
+            elif nonce >= reached.get(transaction.sender, 0):
+                reached[transaction.sender] = nonce + 1
+        for sender, next_nonce in reached.items():
+            lane = self._lanes.get(sender)
+            if lane is not None and lane.next < next_nonce:
+                self._settle(lane, next_nonce)
+                self._recheck(lane, state)
+
+    def _included_loose(self, transaction: Transaction) -> None:
+        entry = self._entries.get(transaction.hash)
+        if entry is not None:
+            self._remove(entry)
+        for claim in transaction.conflicts:
+            rival = self._claims.get(claim)
+            if rival is not None:
+                self._remove(rival)
+
+    def returned(self, transactions: Iterable[Transaction], state: StateReader, now: int = 0) -> list[Transaction]:
+        """A reorganisation took these out of the chain; `state` is the state after the new head.
+
+        Those still possible wait again; returns them. Call it before `included` for the new branch.
+        """
+        back: list[Transaction] = []
+        for transaction in transactions:
+            try:
+                self.add(transaction, state, now)
+            except Refused:
+                continue
+            back.append(transaction)
+        return back
+
+    def discard(self, transaction_hash: bytes) -> Transaction | None:
+        """Forget one transaction (a proposer found it invalid). What follows it is queued until the gap is filled."""
+        entry = self._entries.get(transaction_hash)
+        if entry is None:
+            return None
+        self._remove(entry)
+        return entry.transaction
+
+    def expire(self, now: int) -> list[Transaction]:
+        """Forget what has waited longer than `age_max`."""
+        out: list[Transaction] = []
+        while self._by_age and (self._by_age[0].gone or now - self._by_age[0].since > self.limits.age_max):
+            entry = self._by_age.popleft()
+            if not entry.gone:
+                self._remove(entry)
+                self._expired += 1
+                out.append(entry.transaction)
+        return out
+
+    def _recheck(self, lane: _Lane, state: StateReader) -> None:
+        head = lane.entries.get(lane.next)
+        if head is None:
+            return
+        try:
+            standing = self._ledger.admit(head.transaction, state)
+        except Refused:
+            self._remove(head)
+            return
+        if standing.next_nonce is not None and standing.next_nonce != lane.next:
+            self._settle(lane, standing.next_nonce)
+
+    def _remove(self, entry: _Entry) -> None:
+        """Out of everything but the heaps, which notice by themselves."""
+        transaction, lane = entry.transaction, entry.lane
+        nonce = transaction.nonce or 0
+        position = bisect_left(lane.nonces, nonce)
+        was_tail = position == len(lane.nonces) - 1
+        del lane.nonces[position]
+        if lane.next <= nonce < lane.end:
+            self._pending -= lane.end - nonce
+            lane.end = nonce
+        self._forget(entry, nonce)
+        if not lane.nonces:
+            del self._lanes[lane.key]
+        elif was_tail:
+            self._list_tail(lane.entries[lane.nonces[-1]])
+
+    def _forget(self, entry: _Entry, nonce: int) -> None:
+        transaction, lane = entry.transaction, entry.lane
+        size = len(transaction.raw)
+        entry.gone = True
+        self._version += 1
+        self._bytes -= size
+        lane.bytes -= size
+        lane.cost -= entry.cost
+        del lane.entries[nonce]
+        del self._entries[transaction.hash]
+        del self._short[transaction.hash[:SHORT_ID_BYTES]]
+        if transaction.nonce is None:
+            share = self._loose[transaction.sender]
+            share[0] -= 1
+            share[1] -= size
+            if not share[0]:
+                del self._loose[transaction.sender]
+        for claim in transaction.conflicts:
+            if self._claims.get(claim) is entry:
+                del self._claims[claim]
+
+    def _settle(self, lane: _Lane, next_nonce: int) -> None:
+        """The state's next nonce is this now: drop what is below, and find the pending part again."""
+        below = bisect_left(lane.nonces, next_nonce)
+        self._pending -= lane.end - lane.next
+        for nonce in lane.nonces[:below]:
+            self._forget(lane.entries[nonce], nonce)
+        del lane.nonces[:below]
+        moved_up = next_nonce > lane.next
+        lane.next = next_nonce
+        if moved_up and lane.end >= next_nonce:
+            self._pending += lane.end - next_nonce
+        else:
+            lane.end = next_nonce
+            self._extend(lane)
+        if not lane.nonces:
+            self._lanes.pop(lane.key, None)
+            return
+        head = lane.entries.get(next_nonce)
+        if head is not None:
+            self._list_head(head)
+
+    def _extend(self, lane: _Lane) -> None:
+        end = lane.end
+        entries = lane.entries
+        while end in entries:
+            end += 1
+        self._pending += end - lane.end
+        lane.end = end
+
+    # The heaps. A rebuild belongs to the operation that made the last of many entries stale.
+
+    def _list_head(self, entry: _Entry) -> None:
+        if not entry.in_heads:
+            if len(self._heads) > 2 * len(self._lanes) + SLACK:
+                self._rebuild_heads()
+                if entry.in_heads:
+                    return
+            entry.in_heads = True
+            heappush(self._heads, (-entry.transaction.fee, entry.arrival, entry))
+
+    def _list_tail(self, entry: _Entry) -> None:
+        if not entry.in_tails:
+            if len(self._tails) > 2 * len(self._lanes) + SLACK:
+                self._rebuild_tails()
+                if entry.in_tails:
+                    return
+            entry.in_tails = True
+            heappush(self._tails, (_is_pending(entry), entry.floor, -entry.arrival, entry))
+
+    def _worst(self) -> _Entry | None:
+        """The tail to evict first: queued before pending, then by fee, then the youngest."""
+        while self._tails:
+            was_pending, _, _, entry = self._tails[0]
+            lane = entry.lane
+            nonce = entry.transaction.nonce or 0
+            if entry.gone or lane.nonces[-1] != nonce:
+                heappop(self._tails)
+                entry.in_tails = False
+            elif was_pending != _is_pending(entry):
+                heappop(self._tails)
+                entry.in_tails = False
+                self._list_tail(entry)
+            else:
+                return entry
+        return None
+
+    def _rebuild_heads(self) -> None:
+        for _, _, entry in self._heads:
+            entry.in_heads = False
+        self._heads = []
+        for lane in self._lanes.values():
+            head = lane.entries.get(lane.next)
+            if head is not None:
+                head.in_heads = True
+                self._heads.append((-head.transaction.fee, head.arrival, head))
+        heapify(self._heads)
+
+    def _rebuild_tails(self) -> None:
+        for *_, entry in self._tails:
+            entry.in_tails = False
+        self._tails = []
+        for lane in self._lanes.values():
+            tail = lane.entries[lane.nonces[-1]]
+            tail.in_tails = True
+            self._tails.append((_is_pending(tail), tail.floor, -tail.arrival, tail))
+        heapify(self._tails)
+
+
+def _lane_key(transaction: Transaction) -> bytes:
+    return transaction.hash if transaction.nonce is None else transaction.sender
+
+
+def _is_pending(entry: _Entry) -> bool:
+    lane = entry.lane
+    return lane.next <= (entry.transaction.nonce or 0) < lane.end
