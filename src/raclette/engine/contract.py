@@ -113,6 +113,14 @@ class Engine(Protocol):
         """For people and RPC: view, leader, votes, timers... JSON-able; never consulted by machines."""
 
 
+class SealCheck(Protocol):
+    """Decides whether proof of work was done. Not consensus data: the live host hashes, the simulator has an ideal one
+    that recognises the nonces it gave out itself. Part of how an engine is made, never of what a chain agrees on."""
+
+    def holds(self, header: Header, target: int) -> bool:
+        """Does the header's nonce prove work for `target` (a hash at most that counts)? Pure and thread-safe."""
+
+
 class EngineSetup(NamedTuple):
     """What a protocol's factory gets. `parameters` is genesis' `config.protocol` without its name, validated by the
     protocol (unknown keys raise ConfigError with their path). `records` is what the engine persisted before."""

@@ -31,6 +31,10 @@ class InvalidHeader(PeerFault):
     """A header that no honest node would have made."""
 
 
+class NotYet(InvalidHeader):
+    """A header whose time has not come by this node's clock. No fault of anybody: keep it, or meet it again later."""
+
+
 class InvalidBlock(PeerFault):
     """A block whose content does not match its header or breaks the ledger's rules."""
 

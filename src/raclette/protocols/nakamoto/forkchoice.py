@@ -1,0 +1,197 @@
+"""Which branch is the chain: most work, or heaviest subtree.
+
+`heaviest` follows the branch whose blocks cost most together (Nakamoto 2008, section 4, read with work for length).
+`ghost` starts at the root and always enters the child under which most work hangs, off-branch blocks included
+(Sompolinsky and Zohar, "Secure high-rate transaction processing in Bitcoin", FC 2015, section 3). In both, a draw
+keeps what was seen first.
+
+The tree is a window on the chain's own block tree: only differences of work matter, so it knows totals relative to
+its root and fetches deeper ancestors from the chain when a branch forks below. Branches of any depth compare exactly
+under `heaviest`. Deviation: `ghost` forgets blocks off the chain that fork more than `WINDOW` blocks below the head.
+"""
+
+from collections.abc import Callable
+
+from raclette.chain.header import Header
+from raclette.engine.contract import Lookup
+
+# Blocks below the head that stay in memory (about 400 bytes each). Honest forks are a few blocks deep; deeper ones
+# cost one walk through the chain's headers each.
+WINDOW = 1_024
+
+
+class Entry:
+    """A block in the tree. `total` is its branch's work relative to the tree's origin, `subtree` the work of it and of
+    everything known above it (kept under `ghost` only)."""
+
+    __slots__ = ("children", "hash", "number", "parent", "subtree", "total", "weight")
+
+    def __init__(self, header: Header, weight: int, total: int, parent: "Entry | None") -> None:
+        self.hash = header.hash
+        self.number = header.number
+        self.weight = weight
+        self.total = total
+        self.subtree = weight
+        self.parent = parent
+        self.children: list[Entry] = []
+
+
+class BlockTree:
+    """Blocks above some root, and the head that the fork choice prefers."""
+
+    def __init__(
+        self,
+        head: Header,
+        *,
+        ghost: bool,
+        weight: Callable[[Header], int],
+        lookup: Lookup,
+        lowest: Callable[[], int],
+        window: int = WINDOW,
+    ) -> None:
+        """`lookup` finds checked headers by hash; `lowest` is the number under which nothing can fork (final)."""
+        self._ghost = ghost
+        self._weight = weight
+        self._lookup = lookup
+        self._lowest = lowest
+        self._window = window
+        self._root = self._head = Entry(head, weight(head), 0, None)
+        self._entries = {head.hash: self._root}
+
+    @property
+    def head(self) -> bytes:
+        """Hash of the preferred block."""
+        return self._head.hash
+
+    def __contains__(self, block_hash: bytes) -> bool:
+        return block_hash in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, header: Header) -> bool:
+        """Take a checked block whose parent is checked too. True if the head moved.
+
+        A block that forks below what is final is left out: it can never be the head.
+        """
+        if header.hash in self._entries:
+            return False
+        parent = self._find(header.parent_hash)
+        if parent is None:
+            return False
+        entry = self._attach(header, parent)
+        best = self._best_after(entry)
+        if best is self._head:
+            return False
+        self._head = best
+        if best.number - self._root.number > 2 * self._window:
+            self._prune()
+        return True
+
+    def fork_depth(self, old_head: bytes) -> int:
+        """How many blocks of `old_head`'s branch the present head leaves (0: it extends it)."""
+        old, new = self._entries.get(old_head), self._head
+        depth = 0
+        while old is not None and old is not new:
+            if new.number > old.number:
+                new = _parent(new)
+                continue
+            if old.number == new.number:
+                new = _parent(new)
+            old = old.parent
+            depth += 1
+        return depth
+
+    def ancestor(self, depth: int) -> bytes | None:
+        """The block `depth` below the head, or None if that is out of sight (and so was reported before)."""
+        entry: Entry | None = self._head
+        for _ in range(depth):
+            entry = entry.parent if entry is not None else None
+        return entry.hash if entry is not None else None
+
+    def _best_after(self, entry: Entry) -> Entry:
+        if not self._ghost:
+            return entry if entry.total > self._head.total else self._head  # NAK-2, NAK-4
+        return self._heaviest_subtree(entry)  # NAK-3
+
+    def _heaviest_subtree(self, entry: Entry) -> Entry:
+        """The ghost rule, applied where the new block's branch leaves the head's: nothing else has changed weight."""
+        ours, theirs = self._head, entry
+        while theirs.number > ours.number:
+            theirs = _parent(theirs)
+        if theirs is ours:
+            return self._descend(ours)
+        while ours.number > theirs.number:
+            ours = _parent(ours)
+        while ours.parent is not theirs.parent:
+            ours, theirs = _parent(ours), _parent(theirs)
+        return self._descend(theirs) if theirs.subtree > ours.subtree else self._head  # a draw stays: NAK-4
+
+    @staticmethod
+    def _descend(entry: Entry) -> Entry:
+        while entry.children:
+            entry = max(entry.children, key=lambda child: child.subtree)  # the first of equals: NAK-4
+        return entry
+
+    def _attach(self, header: Header, parent: Entry) -> Entry:
+        weight = self._weight(header)
+        entry = Entry(header, weight, parent.total + weight, parent)
+        parent.children.append(entry)
+        self._entries[entry.hash] = entry
+        if self._ghost:
+            above: Entry | None = parent
+            while above is not None:
+                above.subtree += weight
+                above = above.parent
+        return entry
+
+    def _find(self, block_hash: bytes) -> Entry | None:
+        """The entry of a block of the chain's tree, brought into the window with its branch if it was not there."""
+        missing: list[Header] = []
+        cursor = block_hash
+        while (entry := self._entries.get(cursor)) is None:
+            header = self._lookup(cursor)
+            if header is None:
+                return None
+            if header.number <= self._root.number:
+                if not self._deepen():
+                    return None
+                continue
+            missing.append(header)
+            cursor = header.parent_hash
+        for header in reversed(missing):
+            entry = self._attach(header, entry)
+        return entry
+
+    def _deepen(self) -> bool:
+        """Make the root's parent the root."""
+        if self._root.number <= self._lowest():
+            return False
+        root_header = self._lookup(self._root.hash)
+        header = self._lookup(root_header.parent_hash) if root_header is not None else None
+        if header is None:
+            return False
+        old = self._root
+        root = Entry(header, self._weight(header), old.total - old.weight, None)
+        root.subtree += old.subtree
+        root.children.append(old)
+        old.parent = self._root = self._entries[root.hash] = root
+        return True
+
+    def _prune(self) -> None:
+        """Forget what does not descend from the block `window` below the head."""
+        root = self._head
+        while root.parent is not None and self._head.number - root.number < self._window:
+            root = root.parent
+        root.parent = None
+        self._root = root
+        kept = [root]
+        for entry in kept:
+            kept.extend(entry.children)
+        self._entries = {entry.hash: entry for entry in kept}
+
+
+def _parent(entry: Entry) -> Entry:
+    if entry.parent is None:  # both branches hang from the root, so they meet before this
+        raise LookupError("a branch without a root")
+    return entry.parent
