@@ -1,0 +1,69 @@
+"""What a genesis may say about PBFT: every number of the protocol, with its unit, default, range and reason.
+
+Unknown keys and values out of range are refused with their path, so that two replicas never differ by a typing error.
+"""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from raclette.primitives.signing import NODE_ID_BYTES
+from raclette.protocols.parameters import ProtocolParameters
+
+# Votes grow with the square of the committee, and a NEW-VIEW with its square too: beyond this it passes a frame.
+VALIDATORS_MAX = 128
+
+
+def _as_list(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def parse_node_id(text: str) -> bytes:
+    """A node id written as 0x and 64 hex digits. Raises ValueError."""
+    node_id = bytes.fromhex(text[2:]) if text[:2] == "0x" else b""
+    if len(node_id) != NODE_ID_BYTES:
+        raise ValueError(f"{text!r} is not a node id (0x and {2 * NODE_ID_BYTES} hex digits)")
+    return node_id
+
+
+class Parameters(ProtocolParameters):
+    """PBFT-60: `config.protocol` of a PBFT chain. Times in milliseconds, intervals and windows in blocks."""
+
+    # Node ids; the order gives the replicas their numbers.
+    validators: Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1, max_length=VALIDATORS_MAX)]
+    # Patience with a primary that owes a block. Long against a commit (milliseconds to half a second across the world),
+    # short against a person's patience.
+    view_timeout_ms: int = Field(2_000, ge=10, le=600_000)
+    # The doubled timeout stops growing here, so that a network that was down for a day is not waited for another day.
+    view_timeout_cap_ms: int = Field(30_000, ge=10, le=3_600_000)
+    # Blocks between checkpoints: each costs n small messages; the log is at most `window` blocks.
+    checkpoint_interval: int = Field(16, ge=1, le=4_096)
+    # Heights above the stable checkpoint that may be voted on.
+    window: int = Field(64, ge=2, le=65_535)
+    # Blocks in flight. More hide the latency of far replicas, fewer make larger blocks.
+    pipeline: int = Field(4, ge=1, le=1_024)
+    # How long the primary gathers transactions while another block is in flight. Idle systems never wait.
+    batch_delay_ms: int = Field(10, ge=0, le=60_000)
+    # How many seconds ahead of the local clock a block's time may be.
+    clock_drift_s: int = Field(15, ge=0, le=3_600)
+
+    @field_validator("validators")
+    @classmethod
+    def _distinct_node_ids(cls, texts: list[str]) -> list[str]:
+        if len({parse_node_id(text) for text in texts}) != len(texts):
+            raise ValueError("a node id is listed twice")
+        return texts
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Parameters":
+        # PBFT-61: else the primary stands still until the slowest of a quorum has announced its checkpoint.
+        if self.window < 2 * self.checkpoint_interval:
+            raise ValueError(f"window {self.window} is less than twice checkpoint_interval {self.checkpoint_interval}")
+        if self.view_timeout_cap_ms < self.view_timeout_ms:
+            raise ValueError(f"view_timeout_cap_ms {self.view_timeout_cap_ms} is less than view_timeout_ms")
+        return self
+
+    @property
+    def node_ids(self) -> tuple[bytes, ...]:
+        """The validators as bytes."""
+        return tuple(parse_node_id(text) for text in self.validators)

@@ -1,0 +1,72 @@
+"""Who votes, how many are enough, and what a set of votes proves.
+
+n replicas of which f = floor((n-1)/3) may lie. A quorum is ceil((n+f+1)/2): any two share at least f+1 replicas, so at
+least one honest one, and n-f honest replicas always suffice for one. For n = 3f+1 this is the paper's 2f+1.
+
+A certificate is a quorum of signatures over one statement. It proves itself to anybody who knows the committee.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from raclette.primitives.signing import Claim, digest_of
+
+
+class Committee:
+    """The replicas in genesis order; a replica's number is its place."""
+
+    __slots__ = ("chain_id", "faults", "ids", "numbers", "quorum", "size")
+
+    def __init__(self, ids: Sequence[bytes], chain_id: int) -> None:
+        self.ids = tuple(ids)
+        self.chain_id = chain_id
+        self.numbers = {node_id: number for number, node_id in enumerate(self.ids)}
+        self.size = len(self.ids)
+        # PBFT-1: n, f and the quorum.
+        self.faults = (self.size - 1) // 3
+        self.quorum = (self.size + self.faults + 2) // 2
+
+    def primary(self, view: int) -> int:
+        """PBFT-2: the replica that proposes in `view` (always taken modulo n)."""
+        return view % self.size
+
+    def prepare_digest(self, view: int, height: int, block_hash: bytes) -> bytes:
+        """PBFT-3: what a PREPARE signs, and a PRE-PREPARE, which is the primary's PREPARE with the block attached."""
+        return digest_of("raclette/pbft/prepare", self.chain_id, view, height, block_hash)
+
+    def commit_digest(self, view: int, height: int, block_hash: bytes) -> bytes:
+        """What a COMMIT signs."""
+        return digest_of("raclette/pbft/commit", self.chain_id, view, height, block_hash)
+
+    def checkpoint_digest(self, height: int, block_hash: bytes) -> bytes:
+        """What a CHECKPOINT signs: the block's hash commits to the state after it."""
+        return digest_of("raclette/pbft/checkpoint", self.chain_id, height, block_hash)
+
+    def view_change_digest(self, content: bytes) -> bytes:
+        """What a VIEW-CHANGE signs: all it says, certificates included."""
+        return digest_of("raclette/pbft/view-change", self.chain_id, content)
+
+    def new_view_digest(self, view: int, signatures: bytes) -> bytes:
+        """What a NEW-VIEW signs: the VIEW-CHANGEs' signatures stand for their contents."""
+        return digest_of("raclette/pbft/new-view", self.chain_id, view, signatures)
+
+    def claims(self, digest: bytes, votes: Iterable[tuple[int, bytes]]) -> tuple[Claim, ...]:
+        """One claim per vote (replica number, signature) over `digest`."""
+        return tuple(Claim(self.ids[number], digest, signature) for number, signature in votes)
+
+
+class Certificate(NamedTuple):
+    """A quorum over one (view, height, hash): prepared, committed or, with view 0, checkpointed.
+
+    `votes` are (replica number, signature), numbers ascending and distinct: the codec can express nothing else.
+    """
+
+    view: int
+    height: int
+    block_hash: bytes
+    votes: tuple[tuple[int, bytes], ...]
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """PBFT-31: certificates are compared by view first, then by height."""
+        return (self.view, self.height)
