@@ -9,7 +9,9 @@ locked, so `close` releases every scan and snapshot.
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 from weakref import WeakSet
@@ -86,8 +88,8 @@ class RocksStore:
             self._db.write(native)
         except Exception as error:
             raise self.wrong(error) from error
-        for table, _, _ in batch.operations:
-            self.writes[table] += 1
+        for table, count in Counter(map(itemgetter(0), batch.operations)).items():
+            self.writes[table] += count
 
     def sync(self) -> None:
         try:
@@ -118,10 +120,6 @@ class RocksStore:
     def property(self, table: Table, name: str) -> str:
         """RocksDB's text for property `name` of a table, or empty."""
         return self._tables[table].property_value(name) or ""
-
-    def table_files(self) -> list[dict[str, Any]]:
-        """RocksDB's description of every table file: name, column family, size in bytes, entries, level."""
-        return list(self._db.live_files())
 
     def wrong(self, error: Exception, table: Table | None = None, key: bytes | None = None) -> RacletteError:
         """What an exception of rocksdict's means for us; it says where."""
