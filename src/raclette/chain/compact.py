@@ -23,7 +23,7 @@ Lookup: TypeAlias = Callable[[bytes], Transaction | None]
 Root: TypeAlias = Callable[[Sequence[bytes]], bytes]
 
 
-def short_ids(transaction_hashes: Iterable[bytes]) -> bytes:
+def encode_short_ids(transaction_hashes: Iterable[bytes]) -> bytes:
     """The short ids of a body, packed in order."""
     return b"".join([transaction_hash[:SHORT_ID_BYTES] for transaction_hash in transaction_hashes])
 
@@ -38,7 +38,7 @@ class Reassembly:
     __slots__ = ("_bytes", "_ids", "_raws", "_root", "_whole", "header")
 
     def __init__(self, header: Header, ids: bytes, lookup: Lookup, root: Root = ordered_root) -> None:
-        """`ids` packed as by `short_ids`; `lookup` is `Mempool.by_short_id`. Raises DecodeError."""
+        """`ids` packed as by `encode_short_ids`; `lookup` is `Mempool.by_short_id`. Raises DecodeError."""
         if len(ids) % SHORT_ID_BYTES:
             raise DecodeError("short-id-size", f"{len(ids)} bytes are not whole ids")
         count = len(ids) // SHORT_ID_BYTES
@@ -90,9 +90,10 @@ class Reassembly:
             return None
         if self._root(raws) == self.header.transactions_root:
             return Block(self.header, tuple(raws))
-        if self._whole or not raws:
-            raise InvalidBlock("body-root", f"of block {self.header.number}")
+        guilty = self._whole or not raws
         self.forget_all()
+        if guilty:
+            raise InvalidBlock("body-root", f"of block {self.header.number}")
         return None
 
     def forget_all(self) -> None:

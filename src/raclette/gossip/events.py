@@ -73,7 +73,8 @@ class GotPrune(NamedTuple):
 
 
 class Publish(NamedTuple):
-    """Pass these valid items on. `origin` is the peer they came from, None for our own."""
+    """Pass these valid items on. `origin` is the peer they came from, None for our own (which may be repeated: what
+    nobody has taken up can be published again)."""
 
     now: int
     topic: Topic

@@ -38,10 +38,10 @@ from raclette.gossip.tree import Tree
 class Gossip:
     """All topics of one node. `handle(event)` returns effects in order. Needs no randomness."""
 
-    def __init__(self, self_id: bytes, limits: GossipLimits) -> None:
+    def __init__(self, self_id: bytes, limits: GossipLimits | None = None) -> None:
         self.self_id = self_id
-        self.limits = limits
-        self._trees = {topic: Tree(topic, own, limits) for topic, own in limits.topics.items()}
+        self.limits = limits or GossipLimits()
+        self._trees = {topic: Tree(topic, own, self.limits) for topic, own in self.limits.topics.items()}
 
     def handle(self, event: Event) -> tuple[Effect, ...]:
         """React to `event`. Never raises for anything a peer sent."""

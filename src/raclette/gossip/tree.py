@@ -87,7 +87,7 @@ class Tree:
     def publish(self, now: int, ids: tuple[bytes, ...], origin: bytes | None) -> list[Effect]:
         """Pass valid items on: at once after a pause, else with the next batch."""
         if origin is None:
-            ids = tuple(self.seen.fresh(now, ids))
+            self.seen.fresh(now, ids)
         if not ids or not self._links:
             return []
         self._outgoing.setdefault(origin, []).extend(ids)
