@@ -4,7 +4,7 @@ A transaction is any non-empty byte string, valid once per branch. The state roo
 executed, so two chains agree on it exactly if they executed the same transactions in the same order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
@@ -101,9 +101,9 @@ class LightChain:
         root = light_root(block.transactions)
         if block.header.transactions_root != root or block.header.state_root != keccak256(parent.state_root + root):
             raise InvalidBlock("block-root", "the header does not match the body")
-        before = self._on_branch(parent)
+        before = self._executed_before(parent)
         for place, transaction in enumerate(block.transactions):
-            if not transaction or transaction in before or transaction in block.transactions[:place]:
+            if not transaction or before(transaction) or transaction in block.transactions[:place]:
                 raise InvalidBlock("block-transaction", "empty or executed before")
         self._blocks[block.hash] = block
 
@@ -153,26 +153,27 @@ class LightChain:
             copy.finalized = self.finalized
         return copy
 
-    def _on_branch(self, parent: Header) -> set[bytes] | dict[bytes, int]:
-        """Transactions executed up to `parent` (for membership only)."""
-        if parent.hash == self.head.hash:
-            return self.included
-        extra: set[bytes] = set()
+    def _executed_before(self, parent: Header) -> Callable[[bytes], bool]:
+        """Membership in what was executed up to `parent`."""
+        beside: set[bytes] = set()
         step: Block | None = self._blocks[parent.hash]
         while step is not None and self._canonical.get(step.number) != step.header:
-            extra.update(step.transactions)
+            beside.update(step.transactions)
             step = self._blocks.get(step.parent_hash)
         fork = step.number if step is not None else 0
-        extra.update(transaction for transaction, number in self.included.items() if number <= fork)
-        return extra
+        included = self.included
+        return lambda transaction: transaction in beside or included.get(transaction, fork + 1) <= fork
 
     def _candidates(self, parent: Header, count: int) -> list[bytes]:
-        if not self.pool and parent.hash == self.head.hash:
-            return []
-        before = self._on_branch(parent)
+        reverted = (
+            [item for item, number in self.included.items() if number > parent.number]
+            if (parent.number < self.head.number)
+            else []
+        )
+        before = self._executed_before(parent)
         found: list[bytes] = []
-        for transaction in self.pool:
-            if transaction not in before:
+        for transaction in (*self.pool, *reverted):
+            if not before(transaction):
                 found.append(transaction)
                 if len(found) == count:
                     break

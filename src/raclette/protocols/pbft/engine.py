@@ -1,7 +1,7 @@
 """PBFT as a pure machine: the parts put together, and the one loop that drives them.
 
-Source: Castro & Liskov, "Practical Byzantine Fault Tolerance", OSDI 1999, with signatures. n replicas agree on one chain
-of blocks while at most f = floor((n-1)/3) of them lie in any way; safety never depends on timing, progress does.
+Source: Castro & Liskov, "Practical Byzantine Fault Tolerance", OSDI 1999, with signatures. n replicas agree on one
+chain of blocks while at most f = floor((n-1)/3) of them lie in any way; safety never depends on timing, progress does.
 
 Requests are transactions and a batch is a block, so a sequence number is a height, and a block's hash commits, by its
 parent, to everything ordered before it. That is the one deviation from which the others follow; spec/pbft.md lists

@@ -1,8 +1,8 @@
 """What must survive a crash, as records under short keys, and how a restarted replica reads it back.
 
 A record is written before the message that depends on it leaves (the host keeps that order). Bodies are written here
-too because a block that a quorum has prepared must be found again after everybody has crashed, and the chain promises to
-keep only what is final.
+too because a block that a quorum has prepared must be found again after everybody has crashed, and the chain promises
+to keep only what is final.
 """
 
 from collections.abc import Mapping
