@@ -181,8 +181,9 @@ def test_a_fee_is_the_effective_price_at_the_base_fee() -> None:
     ],
 )
 def test_fields_that_a_type_cannot_carry_are_misuse(wrong: dict[str, Any]) -> None:
+    base: dict[str, Any] = {"chain_id": CHAIN, "nonce": 0, "to": BOB}
     with pytest.raises(Misuse):
-        sign_transaction(KEY, **({"chain_id": CHAIN, "nonce": 0, "to": BOB} | wrong))
+        sign_transaction(KEY, **(base | wrong))
 
 
 def test_a_transfer_goes_to_an_address() -> None:
@@ -194,9 +195,7 @@ def decodes(raw: bytes) -> bytes | None:
     """The sender, or None if the bytes were refused by one of our errors. Any other exception fails the test."""
     try:
         transaction = decode_transaction(raw, CHAIN)
-    except (DecodeError, Refused) as refusal:
-        assert refusal.reason
-        assert " " not in refusal.reason
+    except (DecodeError, Refused):
         return None
     assert transaction.hash == keccak256(raw)
     # What decodes has one encoding, and that is what came in.

@@ -21,11 +21,11 @@ KEY = AccountKey(b"\x11" * 32)
 CHAIN = 21057
 BOB = b"\xb0" * 20
 KINDS = (LEGACY, ACCESS_LIST, DYNAMIC_FEE)
-# A field's index in each type: nonce, to, value, data, v, r, s.
-POSITIONS = {
-    LEGACY: dict(nonce=0, gas=2, to=3, value=4, data=5, v=6, r=7, s=8),
-    ACCESS_LIST: dict(chain=0, nonce=1, gas=3, to=4, value=5, data=6, accesses=7, v=8, r=9, s=10),
-    DYNAMIC_FEE: dict(chain=0, nonce=1, gas=4, to=5, value=6, data=7, accesses=8, v=9, r=10, s=11),
+# The fields of each type, in order.
+FIELDS = {
+    LEGACY: "nonce price gas to value data v r s",
+    ACCESS_LIST: "chain nonce price gas to value data accesses v r s",
+    DYNAMIC_FEE: "chain nonce tip cap gas to value data accesses v r s",
 }
 
 
@@ -43,14 +43,14 @@ def rewritten(kind: int, change: Callable[[list[Item]], None]) -> bytes:
 
 def put(kind: int, name: str, value: Item) -> bytes:
     def change(items: list[Item]) -> None:
-        items[POSITIONS[kind][name]] = value
+        items[FIELDS[kind].split().index(name)] = value
 
     return rewritten(kind, change)
 
 
 def get(kind: int, name: str) -> bytes:
     raw = signed(kind)
-    return rlp.as_bytes(rlp.decode_list(raw[1:] if kind else raw)[POSITIONS[kind][name]])
+    return rlp.as_bytes(rlp.decode_list(raw[1:] if kind else raw)[FIELDS[kind].split().index(name)])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -66,7 +66,7 @@ def test_the_other_half_of_s_is_refused(kind: int) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["nonce", "gas", "value", "r", "s", "v"])
 def test_a_leading_zero_is_refused(kind: int, name: str) -> None:
-    with pytest.raises(DecodeError, match="leading zero|at most"):
+    with pytest.raises(DecodeError, match=r"leading zero|at most"):
         decode_transaction(put(kind, name, b"\x00" + get(kind, name)), CHAIN)
 
 
@@ -82,13 +82,10 @@ def test_r_and_s_out_of_range_are_refused(kind: int, name: str, value: int) -> N
 def test_the_wrong_parity_names_somebody_else(kind: int) -> None:
     detail = decode_transaction(signed(kind), CHAIN).detail
     other = encode_transaction(detail._replace(y_parity=1 - detail.y_parity))
-    try:
-        assert decode_transaction(other, CHAIN).sender != KEY.address
-    except DecodeError as refusal:
-        assert refusal.reason == "bad-signature"
+    assert decode_transaction(other, CHAIN).sender != KEY.address
 
 
-@pytest.mark.parametrize("kind", (ACCESS_LIST, DYNAMIC_FEE))
+@pytest.mark.parametrize("kind", [ACCESS_LIST, DYNAMIC_FEE])
 @pytest.mark.parametrize("v", [2, 27, 28, 42149, 42150])
 def test_typed_transactions_have_no_v_but_a_parity(kind: int, v: int) -> None:
     with pytest.raises((DecodeError, Refused)):
@@ -108,7 +105,7 @@ def test_nothing_follows_the_list_and_nothing_is_missing(kind: int) -> None:
         with pytest.raises((DecodeError, Refused)):
             decode_transaction(wrong, CHAIN)
     for change in (lambda items: items.append(b""), lambda items: items.pop(), lambda items: items.clear()):
-        with pytest.raises(DecodeError, match="rlp-(count|type|truncated)"):
+        with pytest.raises(DecodeError, match=r"rlp-(count|type|truncated)"):
             decode_transaction(rewritten(kind, change), CHAIN)
 
 
