@@ -1,0 +1,31 @@
+"""Delay: says everything, late. The weapon against timeouts."""
+
+from raclette.node.host import Fired, HostedNode, HostEffect, NodeEvent, SetTimer, Transmit
+from raclette.sim.liars.liar import Liar
+
+_PREFIX = "liar/delay/"
+
+
+class Delay(Liar):
+    """Every frame leaves `delay` ns after its time."""
+
+    def __init__(self, inner: HostedNode, delay: int) -> None:
+        super().__init__(inner)
+        self.delay = delay
+        self._late: dict[str, tuple[HostEffect, ...]] = {}
+        self._count = 0
+
+    def handle(self, event: NodeEvent) -> tuple[HostEffect, ...]:
+        if isinstance(event, Fired) and event.name.startswith(_PREFIX):
+            return self._late.pop(event.name)
+        return super().handle(event)
+
+    def twist(self, now: int, effects: tuple[HostEffect, ...]) -> tuple[HostEffect, ...]:
+        frames = tuple(effect for effect in effects if isinstance(effect, Transmit))
+        if not frames:
+            return effects
+        self._count += 1
+        name = f"{_PREFIX}{self._count}"
+        self._late[name] = frames
+        others = tuple(effect for effect in effects if not isinstance(effect, Transmit))
+        return (*others, SetTimer(name, self.delay))

@@ -1,0 +1,11 @@
+"""Silence: takes part in everything and says nothing. From outside, a node that crashed but keeps its links."""
+
+from raclette.node.host import HostEffect, Transmit
+from raclette.sim.liars.liar import Liar
+
+
+class Silent(Liar):
+    """Sends nothing at all."""
+
+    def twist(self, now: int, effects: tuple[HostEffect, ...]) -> tuple[HostEffect, ...]:
+        return tuple(effect for effect in effects if not isinstance(effect, Transmit))

@@ -1,0 +1,110 @@
+"""The auditor: executes a chain again from genesis with nothing but ledger and blocks, and compares."""
+
+from collections.abc import Callable, Iterable
+
+from raclette.chain.genesis import Genesis
+from raclette.chain.header import Header
+from raclette.chain.ledger import BlockContext, Ledger, Transaction
+from raclette.chain.trie import root_of_mapping
+from raclette.node.view import NodeView
+from raclette.primitives.errors import InvalidBlock, Refused
+
+
+class ReplayFailed(Exception):
+    """The chain does not say what executing it gives."""
+
+
+class DictState:
+    """A journalled state in a dictionary: the simplest thing that keeps the contract of `StateWriter`."""
+
+    def __init__(self, entries: dict[bytes, bytes]) -> None:
+        self.entries = dict(entries)
+        self._journal: list[tuple[bytes, bytes | None]] = []
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value, or None."""
+        return self.entries.get(key)
+
+    def set(self, key: bytes, value: bytes | None) -> None:
+        """Write (None removes)."""
+        self._journal.append((key, self.entries.get(key)))
+        self._put(key, value)
+
+    def checkpoint(self) -> int:
+        """A mark to which `revert` can go back."""
+        return len(self._journal)
+
+    def revert(self, mark: int) -> None:
+        """Undo every `set` since `mark`."""
+        while len(self._journal) > mark:
+            self._put(*self._journal.pop())
+
+    def _put(self, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            self.entries.pop(key, None)
+        else:
+            self.entries[key] = value
+
+
+class Replayer:
+    """Audits chains of one genesis. `reward` is what consensus pays for a block of that height; `decode` proves a
+    transaction's author (and may remember)."""
+
+    def __init__(
+        self, genesis: Genesis, ledger: Ledger, reward: Callable[[int], int], decode: Callable[[bytes], Transaction]
+    ) -> None:
+        self._ledger = ledger
+        self._reward = reward
+        self._decode = decode
+        self._entries = ledger.genesis(genesis.alloc)
+        self._supply = ledger.supply(self._entries.items())
+
+    def check(self, view: NodeView, head: Header, submitted: Callable[[bytes], bool]) -> None:
+        """Execute everything up to `head`. Raises ReplayFailed that says what is wrong at which height."""
+        state = DictState(self._entries)
+        counted: set[bytes] = set()
+        rewards = 0
+        for header in self._path(view, head):
+            rewards += self._execute(view, header, state, counted, submitted)
+        if root_of_mapping(state.entries) != head.state_root:
+            raise ReplayFailed(f"height {head.number}: the state root is not that of the state")
+        supply = self._ledger.supply(state.entries.items())
+        if supply != self._supply + rewards:
+            raise ReplayFailed(f"height {head.number}: {supply - self._supply - rewards} units appeared from nowhere")
+
+    def _path(self, view: NodeView, head: Header) -> Iterable[Header]:
+        path = []
+        header: Header | None = head
+        while header is not None and header.number:
+            path.append(header)
+            header = view.header(header.parent_hash)
+        if header is None or header.hash != view.genesis.hash:
+            raise ReplayFailed(f"height {head.number}: no path to genesis")
+        return reversed(path)
+
+    def _execute(
+        self, view: NodeView, header: Header, state: DictState, counted: set[bytes], submitted: Callable[[bytes], bool]
+    ) -> int:
+        block = view.block(header.hash)
+        if block is None:
+            raise ReplayFailed(f"height {header.number}: the body is missing")
+        for raw in block.transactions:
+            if raw in counted:
+                raise ReplayFailed(f"height {header.number}: a transaction for the second time")
+            if not submitted(raw):
+                raise ReplayFailed(f"height {header.number}: a transaction that no client sent")
+            counted.add(raw)
+        reward = self._reward(header.number)
+        context = BlockContext(
+            number=header.number,
+            timestamp=header.timestamp,
+            beneficiary=header.beneficiary,
+            base_fee=header.base_fee,
+            gas_limit=header.gas_limit,
+            reward=reward,
+        )
+        try:
+            self._ledger.execute(context, [self._decode(raw) for raw in block.transactions], state, strict=True)
+        except (InvalidBlock, Refused) as fault:
+            raise ReplayFailed(f"height {header.number}: {fault}") from fault
+        return reward

@@ -1,0 +1,286 @@
+"""A whole run: make the world that a config describes, let it run until it has settled, and report."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from raclette.chain.genesis import Genesis
+from raclette.chain.ledger import Transaction
+from raclette.ledgers import ledger_of
+from raclette.ledgers.bank.samples import sample_transfers
+from raclette.node.host import HostedNode
+from raclette.node.memo import DecodeMemo
+from raclette.node.node import Node, NodeConfig
+from raclette.node.view import NodeView
+from raclette.primitives.errors import Misuse
+from raclette.primitives.signing import Ed25519Signer, Ed25519Verifier, Signer
+from raclette.primitives.units import MILLISECOND, SECOND
+from raclette.sim.checkers import Agreement, Checker, FinalityKept, Liveness, Progress, Replay, Violation
+from raclette.sim.config import EPOCH_S, SimConfig, hash_power, make_genesis
+from raclette.sim.faults import plan_faults, quiet_from
+from raclette.sim.host import Host
+from raclette.sim.liars import make_liar
+from raclette.sim.log import Entry, EventLog
+from raclette.sim.models import internet_2019, make_model
+from raclette.sim.replay import Replayer
+from raclette.sim.topology import make_topology
+from raclette.sim.workload import Clients
+from raclette.sim.world import World, WorldSetup, make_seal, make_signatures, node_ids
+from raclette.store.memory import MemoryStore
+
+# How often it is looked whether everything has settled. Looking leaves no trace.
+LOOK_NS = 100 * MILLISECOND
+
+
+@dataclass(frozen=True)
+class SimReport:
+    """What a run gave. Only virtual quantities: the same config gives the same report, byte for byte.
+
+    `agreed`: all honest living nodes have the same head (final, where the protocol makes blocks final), every
+    transaction is executed, and no checker found anything. `digest` is over every event of the run. Times in ms.
+    """
+
+    protocol: str
+    ledger: str
+    nodes: int
+    seed: int
+    network: str
+    fidelity: str
+    agreed: bool
+    height: int
+    head: str
+    state_root: str
+    digest: str
+    violations: list[dict[str, Any]]
+    sometimes: dict[str, bool]
+    transactions: int
+    submitted: int
+    events: int
+    virtual_ms: int
+    events_per_virtual_s: int
+    p50_ms: float
+    p99_ms: float
+    messages: dict[str, int]
+    bytes: dict[str, int]
+    lost: dict[str, int]
+    refused: dict[str, int] = field(default_factory=dict)
+    misbehaved: dict[str, int] = field(default_factory=dict)
+    crashes: int = 0
+    liars: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able, in a fixed order."""
+        return asdict(self)
+
+    def to_text(self) -> str:
+        """As one line of JSON."""
+        return json.dumps(self.to_json())
+
+
+def view_of(host: Host) -> NodeView:
+    """The read side of an honest node. Raises Misuse for a host that runs something else."""
+    if not isinstance(host.node, Node):
+        raise Misuse(f"node {host.index} is no whole node")
+    return host.node.view
+
+
+class Simulation:
+    """A world of whole nodes with its clients and checkers. `run` it once; look at `world` before or after."""
+
+    def __init__(self, config: SimConfig, log: Callable[[Entry], None] | None = None) -> None:
+        """`log` gets every entry of the event log. Raises ConfigError."""
+        config.validate()
+        self.config = config
+        self._signers = make_signers(config)
+        ids = [signer.public_key for signer in self._signers]
+        self.genesis: Genesis = make_genesis(config, ids)
+        self._stores: dict[tuple[int, str], MemoryStore] = {}
+        setup = WorldSetup(
+            graph=make_topology(
+                config.topology, config.nodes, config.seed, config.degree, internet_2019().degree_per_1000
+            ),
+            seed=config.seed,
+            model=make_model(config.network, config.nodes, config.seed),
+            epoch=EPOCH_S * SECOND,
+            fsync=config.fsync_us * 1000,
+            cpu_per_event=config.cpu_us * 1000,
+            hash_power=hash_power(config, self.genesis),
+        )
+        self.world = World(setup, self._make, Ed25519Verifier() if config.real_keys else None)
+        for index in config.liars:
+            self.world.hosts[index].honest = False
+        ledger = ledger_of(self.genesis)
+        decode = DecodeMemo(ledger.decode)
+        if log is not None:
+            EventLog(self.world, log)
+        self.clients = Clients(self.world, config.workload, self._transactions(decode), view_of)
+        plan_faults(self.world, config.faults)
+        reward = self._any_honest().engine.reward
+        self.checkers: list[Checker] = [
+            Agreement(view_of),
+            FinalityKept(view_of),
+            Replay(view_of, Replayer(self.genesis, ledger, reward, decode), self.clients.sent),
+            Liveness(view_of, self.missing),
+            Progress(view_of),
+        ]
+        self.world.observers += self.checkers
+
+    def run(self) -> SimReport:
+        """Until everything has settled, or the config's patience ends."""
+        config, world = self.config, self.world
+        start = max(config.duration, quiet_from(config.faults), config.workload.end)
+        world.run_until(start)
+        while world.kernel.now < start + config.settle and self.missing(world):
+            world.run_until(world.kernel.now + LOOK_NS)
+        for checker in self.checkers:
+            checker.finish(world)
+        return self._report()
+
+    def missing(self, world: World) -> str:
+        """What still keeps the run from being settled; empty if nothing does."""
+        hosts = [host for host in world.hosts if host.honest]
+        dead = [host.index for host in hosts if not host.alive]
+        if dead:
+            return f"nodes {dead} are down"
+        if self.clients.waiting:
+            return f"{self.clients.waiting} transactions are not executed"
+        heads = {view_of(host).head.hash for host in hosts}
+        if len(heads) > 1:
+            return f"{len(heads)} different heads"
+        view = view_of(hosts[0])
+        if self._any_honest().engine.needs_certificate and any(
+            view_of(h).finalized.hash != view.head.hash for h in hosts
+        ):
+            return "the head is not final everywhere"
+        executed = set()
+        header = view.head
+        while header.number:
+            block, parent = view.block(header.hash), view.header(header.parent_hash)
+            if block is None or parent is None:
+                return f"height {header.number} is incomplete"
+            executed.update(block.transactions)
+            header = parent
+        lost = self.clients.missing_in(executed)
+        return f"{lost} transactions fell out of the chain" if lost else ""
+
+    # Making nodes
+
+    def _make(self, index: int, store: MemoryStore) -> HostedNode:
+        behaviour = self.config.liars.get(index)
+        if behaviour is None:
+            return self._make_honest(index, store)
+
+        def make(disk: str) -> HostedNode:
+            if not disk:
+                return self._make_honest(index, store)
+            own = self._stores.setdefault((index, disk), MemoryStore())
+            return self._make_honest(index, own)
+
+        peers = [signer.public_key for i, signer in enumerate(self._signers) if i != index]
+        return make_liar(behaviour, make, peers, self.config.seed, index)
+
+    def _make_honest(self, index: int, store: MemoryStore) -> Node:
+        signer = self._signers[index]
+        config = NodeConfig(
+            genesis=self.genesis,
+            signer=signer,
+            beneficiary=sha256(signer.public_key).digest()[:20],
+            seal_check=make_seal(self.config.seed),
+        )
+        return Node(config, store)
+
+    def _transactions(self, decode: Callable[[bytes], Transaction]) -> list[Transaction]:
+        config = self.config
+        raws = sample_transfers(
+            config.workload.count, config.seed, self.genesis.chain_id, accounts=config.accounts, value_max=1_000_000
+        )
+        return [decode(raw) for raw in raws]
+
+    def _any_honest(self) -> Node:
+        for host in self.world.hosts:
+            if isinstance(host.node, Node):
+                return host.node
+        raise Misuse("a world without an honest node proves nothing")
+
+    # The report
+
+    def _report(self) -> SimReport:
+        config, world = self.config, self.world
+        honest = [host for host in world.hosts if host.honest and host.alive]
+        violations = [violation for checker in self.checkers for violation in checker.violations]
+        lowest = min(honest, key=lambda host: view_of(host).head.number) if honest else None
+        head = view_of(lowest).head if lowest is not None else view_of(world.hosts[0]).genesis
+        latencies = self.clients.latencies()
+        traffic = world.network.traffic
+        virtual = world.kernel.now
+        return SimReport(
+            protocol=config.protocol,
+            ledger=config.ledger,
+            nodes=config.nodes,
+            seed=config.seed,
+            network=config.network,
+            fidelity="full",
+            agreed=not violations,
+            height=head.number,
+            head="0x" + head.hash.hex(),
+            state_root="0x" + head.state_root.hex(),
+            digest=world.kernel.digest(),
+            violations=[as_json(violation) for violation in violations],
+            sometimes={c.name: not c.violations for c in self.checkers if c.mode == "sometimes"},
+            transactions=self.clients.executed,
+            submitted=config.workload.count,
+            events=world.kernel.events,
+            virtual_ms=virtual // MILLISECOND,
+            events_per_virtual_s=world.kernel.events * SECOND // max(1, virtual),
+            p50_ms=quantile_ms(latencies, 50),
+            p99_ms=quantile_ms(latencies, 99),
+            messages=dict(sorted(traffic.messages.items())),
+            bytes=dict(sorted(traffic.bytes.items())),
+            lost=dict(sorted(traffic.lost.items())),
+            refused=total(host.refused for host in world.hosts),
+            misbehaved=total(host.misbehaved for host in world.hosts),
+            crashes=sum(host.crashes for host in world.hosts),
+            liars={f"n{index:02d}": config.liars[index] for index in sorted(config.liars)},
+        )
+
+
+def simulate(config: SimConfig, log: Callable[[Entry], None] | None = None) -> SimReport:
+    """Run it. Raises ConfigError."""
+    return Simulation(config, log).run()
+
+
+def make_signers(config: SimConfig) -> list[Signer]:
+    """One a node: ideal, or real Ed25519 keys made from the seed."""
+    if config.real_keys:
+        seeds = [sha256(b"raclette world key %d %d" % (config.seed, i)).digest() for i in range(config.nodes)]
+        return [Ed25519Signer(seed) for seed in seeds]
+    ideal = make_signatures(config.seed)
+    return [ideal.signer(node_id) for node_id in node_ids(config.nodes, config.seed)]
+
+
+def as_json(violation: Violation) -> dict[str, Any]:
+    """For the report."""
+    return {
+        "checker": violation.checker,
+        "time_ms": violation.time // MILLISECOND,
+        "node": violation.node,
+        "detail": violation.detail,
+    }
+
+
+def quantile_ms(latencies: list[int], percent: int) -> float:
+    """That percentile of sorted nanoseconds, in ms with three decimals; 0 for none."""
+    if not latencies:
+        return 0.0
+    return latencies[min(len(latencies) - 1, len(latencies) * percent // 100)] // 1000 / 1000
+
+
+def total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Sums by key, sorted."""
+    sums: Counter[str] = Counter()
+    for count in counts:
+        sums.update(count)
+    return dict(sorted(sums.items()))
