@@ -1,0 +1,447 @@
+"""The live host: feeds a node what happens and does what it asks, strictly in order.
+
+    transport --frame--> gatehouse --parcel--> node.handle --effects--> EffectQueue --> transport, notices, drops
+                                                  ^    `--timers, sealing (at once)
+                              timers, links, nonces, clients
+
+Two kinds of effect differ in when they happen. What can be seen from outside (frames, drops, notices) waits behind
+every `Flush` before it. Timers and nonce searches are the process's own affair and take effect at once, so that a timer
+which the node has cancelled can never fire while the cancellation waits for a disk.
+
+An exception in the node that is not a refusal means that its state can no longer be trusted: the host stops (`failure`
+says why) and does nothing more in its name.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from raclette.chain.header import Header
+from raclette.chain.ledger import Transaction
+from raclette.engine.effects import CancelTimer, Seal, SetTimer, StopSealing
+from raclette.live.contract import PeerHello, Role, Service, Transport
+from raclette.live.effects import EffectQueue
+from raclette.live.gatehouse import Gatehouse
+from raclette.live.notices import NOTICES_MAX, NoticeHub, Subscription
+from raclette.live.sealing import Sealer, SearcherFactory
+from raclette.node.host import (
+    Accepted,
+    Connected,
+    Delivered,
+    Disconnected,
+    Drop,
+    Fired,
+    Flush,
+    HostedNode,
+    HostEffect,
+    Lane,
+    Misbehaved,
+    NewFinal,
+    NewHead,
+    NodeEvent,
+    NodeStarted,
+    NonceFound,
+    Noted,
+    Parcel,
+    Transmit,
+)
+from raclette.primitives.errors import Refused
+from raclette.primitives.signing import Ed25519Verifier, Verifier
+from raclette.primitives.units import SECOND
+from raclette.store.contract import Store
+
+_log = structlog.get_logger("raclette.host")
+
+# Effects that may wait for the disk before the gate holds further frames back: about a second's worth under full load.
+EFFECTS_WAITING_MAX = 20_000
+# How often the loop's lag is measured, and the lag that is worth a line in the log.
+LAG_INTERVAL_SECONDS = 0.25
+LAG_SECONDS_NOTABLE = 0.5
+# Transactions decoded in one go on the loop, when there are no gate threads: about two milliseconds.
+DECODE_SLICE = 32
+# How long a stopping host waits for effects that are still behind a sync.
+DRAIN_SECONDS_MAX = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """`gate_threads` check signatures beside the loop; with 0 the loop does it, which costs the least processor time
+    where processes outnumber cores."""
+
+    name: str = ""
+    gate_threads: int = 1
+
+
+class TrackerHandler(Protocol):
+    """Who speaks with the tracker for this host (`tracker.client`)."""
+
+    def on_tracker_up(self, hello: PeerHello) -> None:
+        """The link to a tracker is up."""
+
+    def on_tracker_down(self, peer: bytes) -> bool:
+        """A link is down; True if it was the tracker's."""
+
+    def on_tracker_frame(self, peer: bytes, frame: bytes) -> None:
+        """A frame of the tracker service."""
+
+
+class LiveHost:
+    """Hosts one node. `start`, then `wait` until it is to end (or has failed), then `stop`; all on one event loop."""
+
+    def __init__(
+        self,
+        node: HostedNode,
+        transport: Transport,
+        store: Store,
+        *,
+        decode: Callable[[bytes], Transaction],
+        settings: HostSettings | None = None,
+        make_searcher: SearcherFactory | None = None,
+        verifier: Verifier | None = None,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """`decode` is the ledger's (or a memo before it). Without `make_searcher` nothing is ever sealed. The store
+        stays the caller's to close."""
+        self.node = node
+        self.transport = transport
+        self.store = store
+        self.settings = settings or HostSettings()
+        self.failure: BaseException | None = None
+        self.notices = NoticeHub()
+        self.noted: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
+        self.received: Counter[str] = Counter()
+        self.received_bytes: Counter[str] = Counter()
+        self.accepted = 0
+        self.loop_lag_seconds = 0.0
+        self.started_at = 0
+        self.tracker_handler: TrackerHandler | None = None
+        self._decode = decode
+        self._clock = clock
+        self._now = 0
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._disk = ThreadPoolExecutor(1, "disk")
+        self._decoder = ThreadPoolExecutor(1, "decode") if self.settings.gate_threads else None
+        self._sealer = Sealer(make_searcher, self._on_sealed) if make_searcher is not None else None
+        self._ended = asyncio.Event()
+        self._alive = False
+        self._held = False
+        self._lag_task: asyncio.Task[None] | None = None
+        self.effects: EffectQueue[HostEffect] = EffectQueue(self._carry, store.sync, self._disk, self._fail)
+        self.gatehouse = Gatehouse(
+            node.gate,
+            verifier or Ed25519Verifier(),
+            transport,
+            self._on_parcel,
+            self._on_refused_frame,
+            threads=self.settings.gate_threads,
+        )
+        self._carriers: dict[type, Callable[[Any], None]] = {
+            Transmit: self._transmit,
+            Drop: self._drop,
+            NewHead: self._new_head,
+            NewFinal: self.notices.publish,
+            Accepted: self._accepted,
+            Noted: self._note,
+        }
+
+    # -- life
+
+    async def start(self) -> None:
+        """Start the node, then listen and dial. Raises ConfigError if the port cannot be had."""
+        self._alive = True
+        self.started_at = self.now()
+        self._lag_task = asyncio.get_running_loop().create_task(self._watch_lag())
+        self._happen(NodeStarted(self.now()))
+        await self.transport.start(self)
+
+    def end(self) -> None:
+        """Ask `wait` to return."""
+        self._ended.set()
+
+    async def wait(self) -> None:
+        """Until `end` was called or the node failed; then `failure` is set."""
+        await self._ended.wait()
+
+    async def stop(self) -> None:
+        """Take no more events, let effects out, sync, say goodbye. Idempotent. A failed node syncs nothing."""
+        if self._lag_task is None:
+            return
+        self._alive = False
+        self._lag_task.cancel()
+        self._lag_task = None
+        self.gatehouse.close()
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        if self._sealer is not None:
+            self._sealer.close()
+        if self.failure is None:
+            await self._drain()
+        await self.transport.stop()
+        self.notices.close()
+        self._disk.shutdown(wait=True)
+        if self._decoder is not None:
+            self._decoder.shutdown(wait=False, cancel_futures=True)
+        self._ended.set()
+
+    async def _drain(self) -> None:
+        self.effects.add((Flush(),))
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS_MAX):
+                await self.effects.mark()
+        except TimeoutError:
+            _log.warning("drain-timeout", waiting=len(self.effects))
+        except asyncio.CancelledError:
+            if self.failure is None:
+                raise
+
+    # -- for clients of the process (RPC, CLI)
+
+    def now(self) -> int:
+        """Nanoseconds since 1970, never going back."""
+        self._now = max(self._now, self._clock())
+        return self._now
+
+    async def submit(self, raw: bytes) -> bytes:
+        """Decode, hand to the node; the transaction's hash. Raises Refused."""
+        transaction = self._decode(raw)
+        self._submit(transaction)
+        if len(self.effects):
+            await self._settled()
+        return transaction.hash
+
+    async def submit_many(self, raws: Sequence[bytes]) -> list[bytes | Refused]:
+        """As `submit` for each, in order, the signatures recovered off the loop; a refusal is returned, not raised."""
+        results: list[bytes | Refused] = []
+        for start in range(0, len(raws), DECODE_SLICE if self._decoder is None else max(1, len(raws))):
+            part = raws[start : start + DECODE_SLICE] if self._decoder is None else raws
+            if self._decoder is None:
+                decoded = self._decode_all(part)
+                await asyncio.sleep(0)
+            else:
+                decoded = await asyncio.get_running_loop().run_in_executor(self._decoder, self._decode_all, part)
+            for one in decoded:
+                results.append(one if isinstance(one, Refused) else self._try_submit(one))
+        if len(self.effects):
+            await self._settled()
+        return results
+
+    def subscribe(self, *kinds: type, limit: int = NOTICES_MAX) -> Subscription:
+        """Notices of these types (NewHead, NewFinal, Accepted, Noted) from now on."""
+        return self.notices.subscribe(*kinds, limit=limit)
+
+    def host_info(self) -> dict[str, Any]:
+        """For people and RPC. JSON-able."""
+        return {
+            "name": self.settings.name,
+            "node_id": self.node.node_id.hex(),
+            "started_at": self.started_at // SECOND,
+            "uptime_s": (self.now() - self.started_at) // SECOND,
+            "loop_lag_ms": round(self.loop_lag_seconds * 1000, 1),
+            "effects_waiting": len(self.effects),
+            "gate_backlog": self.gatehouse.backlog_frames,
+            "syncs": self.effects.syncs,
+            "flushes": self.effects.flushes,
+            "links": [
+                {
+                    "node_id": link.hello.node_id.hex(),
+                    "name": link.hello.name,
+                    "role": link.hello.role.name.lower(),
+                    "address": link.address,
+                    "dialled": link.dialled,
+                    "round_trip_us": link.round_trip // 1000,
+                    "queued_bytes": list(link.queued_bytes),
+                    "dropped": link.dropped,
+                }
+                for link in self.transport.links()
+            ],
+        }
+
+    # -- TransportHandler
+
+    def on_up(self, hello: PeerHello) -> None:
+        """A link came up."""
+        if hello.role is Role.TRACKER:
+            if self.tracker_handler is not None:
+                self.tracker_handler.on_tracker_up(hello)
+            return
+        self._happen(Connected(self.now(), hello.node_id))
+
+    def on_down(self, peer: bytes, reason: str) -> None:
+        """A link went down."""
+        self.gatehouse.forget(peer)
+        if self.tracker_handler is not None and self.tracker_handler.on_tracker_down(peer):
+            return
+        self._happen(Disconnected(self.now(), peer))
+
+    def on_frame(self, peer: bytes, service: Service, lane: Lane, frame: bytes) -> None:
+        """A frame: the node's through the gate, the tracker's to its client."""
+        if service is Service.NODE:
+            if self._alive:
+                self.gatehouse.enter(peer, lane, frame)
+        elif self.tracker_handler is not None:
+            self.tracker_handler.on_tracker_frame(peer, frame)
+
+    def on_fault(self, peer: bytes, reason: str) -> None:
+        """A peer broke a rule of the transport."""
+        self._on_refused_frame(peer, reason)
+
+    # -- events in
+
+    def _happen(self, event: NodeEvent) -> None:
+        if not self._alive:
+            return
+        try:
+            effects = self.node.handle(event)
+        except Exception as error:
+            self._fail(error)
+            return
+        self._take(effects)
+
+    def _take(self, effects: tuple[HostEffect, ...]) -> None:
+        """Timers and searches now, everything else in its turn."""
+        if not effects:
+            return
+        outward = []
+        for effect in effects:
+            match effect:
+                case SetTimer(name, delay):
+                    self._set_timer(name, delay)
+                case CancelTimer(name):
+                    self._cancel_timer(name)
+                case Seal():
+                    if self._sealer is not None:
+                        self._sealer.start(effect)
+                case StopSealing():
+                    if self._sealer is not None:
+                        self._sealer.stop()
+                case _:
+                    outward.append(effect)
+        if outward:
+            self.effects.add(outward)
+            if len(self.effects) > EFFECTS_WAITING_MAX and not self._held:
+                self._held = True
+                self.gatehouse.hold(True)
+                self.effects.mark().add_done_callback(self._release)
+
+    def _release(self, _: "asyncio.Future[None]") -> None:
+        self._held = False
+        if self._alive:
+            self.gatehouse.hold(False)
+
+    def _set_timer(self, name: str, delay: int) -> None:
+        self._cancel_timer(name)
+        self._timers[name] = asyncio.get_running_loop().call_later(max(0, delay) / SECOND, self._fire, name)
+
+    def _cancel_timer(self, name: str) -> None:
+        timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _fire(self, name: str) -> None:
+        del self._timers[name]
+        self._happen(Fired(self.now(), name))
+
+    def _on_sealed(self, header: Header) -> None:
+        self._happen(NonceFound(self.now(), header))
+
+    def _on_parcel(self, peer: bytes, parcel: Parcel) -> None:
+        kind = parcel.kind
+        self.received[kind] += 1
+        self.received_bytes[kind] += parcel.size
+        self._happen(Delivered(self.now(), peer, parcel))
+
+    def _on_refused_frame(self, peer: bytes, reason: str) -> None:
+        self.faults[reason] += 1
+        self._happen(Misbehaved(self.now(), peer, reason))
+
+    def _submit(self, transaction: Transaction) -> None:
+        if not self._alive:
+            raise Refused("node-stopping", "the node is stopping")
+        try:
+            effects = self.node.submit(self.now(), transaction)
+        except Refused:
+            raise
+        except Exception as error:
+            self._fail(error)
+            raise Refused("node-failed", "the node has stopped") from error
+        self._take(effects)
+
+    def _try_submit(self, transaction: Transaction) -> bytes | Refused:
+        try:
+            self._submit(transaction)
+        except Refused as refusal:
+            return refusal
+        return transaction.hash
+
+    def _decode_all(self, raws: Sequence[bytes]) -> list[Transaction | Refused]:
+        decoded: list[Transaction | Refused] = []
+        for raw in raws:
+            try:
+                decoded.append(self._decode(raw))
+            except Refused as refusal:
+                decoded.append(refusal)
+        return decoded
+
+    async def _settled(self) -> None:
+        """Until what a client's call caused has been carried out, its `Flush` included. Raises Refused if the node
+        fails meanwhile."""
+        try:
+            await self.effects.mark()
+        except asyncio.CancelledError:
+            if self.failure is None:
+                raise
+            raise Refused("node-failed", "the node has stopped") from None
+
+    # -- effects out
+
+    def _carry(self, effect: HostEffect) -> None:
+        self._carriers[type(effect)](effect)
+
+    def _transmit(self, effect: Transmit) -> None:
+        self.transport.send(effect.peers, effect.lane, effect.frame, effect.kind)
+
+    def _drop(self, effect: Drop) -> None:
+        _log.warning("peer-dropped", peer=effect.peer.hex()[:16], reason=effect.reason, ban_s=effect.ban // SECOND)
+        self.transport.drop(effect.peer, effect.reason, effect.ban)
+
+    def _new_head(self, effect: NewHead) -> None:
+        if effect.added:
+            head = effect.added[-1]
+            _log.info("new-head", number=head.number, hash=head.hash.hex()[:16], removed=len(effect.removed))
+        self.notices.publish(effect)
+
+    def _accepted(self, effect: Accepted) -> None:
+        self.accepted += 1
+        self.notices.publish(effect)
+
+    def _note(self, effect: Noted) -> None:
+        self.noted[effect.what] += 1
+        _log.info(effect.what, **{key: value for key, value in effect.detail.items() if key != "event"})
+        self.notices.publish(effect)
+
+    # -- trouble
+
+    def _fail(self, error: BaseException) -> None:
+        """The node's state cannot be trusted any more: stop, and never guess."""
+        if self.failure is None:
+            self.failure = error
+            _log.critical("node-failed", error=str(error), kind=type(error).__name__, exc_info=error)
+        self._alive = False
+        self._ended.set()
+
+    async def _watch_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            asked = loop.time()
+            await asyncio.sleep(LAG_INTERVAL_SECONDS)
+            self.loop_lag_seconds = max(0.0, loop.time() - asked - LAG_INTERVAL_SECONDS)
+            if self.loop_lag_seconds > LAG_SECONDS_NOTABLE:
+                _log.warning("slow-loop", lag_ms=round(self.loop_lag_seconds * 1000))
