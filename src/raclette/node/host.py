@@ -157,8 +157,13 @@ HostEffect: TypeAlias = Transmit | Flush | Drop | SetTimer | CancelTimer | Seal 
 class HostedNode(Protocol):
     """What a host sees of a node."""
 
-    node_id: bytes
-    gate: Gate
+    @property
+    def node_id(self) -> bytes:
+        """The node's public key."""
+
+    @property
+    def gate(self) -> Gate:
+        """What this node's frames pass through."""
 
     def handle(self, event: NodeEvent) -> tuple[HostEffect, ...]:
         """React; effects in order."""

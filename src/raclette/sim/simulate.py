@@ -155,7 +155,7 @@ class Simulation:
             view_of(h).finalized.hash != view.head.hash for h in hosts
         ):
             return "the head is not final everywhere"
-        executed = set()
+        executed: set[bytes] = set()
         header = view.head
         while header.number:
             block, parent = view.block(header.hash), view.header(header.parent_hash)
