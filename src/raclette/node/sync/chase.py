@@ -55,7 +55,7 @@ class HeaderCheck:
             self._bad.popitem(last=False)
 
     def accept(self, now: int, chase: Chase, answer: Headers) -> int:
-        """Take the headers of an answer. Returns how many were useful. Raises PeerFault; the queue is as before then."""
+        """Take the headers of an answer. Returns how many were useful. Raises PeerFault (queue as before)."""
         chase.queued = []
         held = {header.hash: header for header, _ in chase.held}
 
