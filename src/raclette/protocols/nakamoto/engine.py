@@ -126,6 +126,7 @@ class Nakamoto:
         return True
 
     def _reject(self, peer: bytes | None, block: Block, reason: str, effects: list[Effect]) -> None:
+        """NAK-30: remember it, so that neither it nor a child of it is looked at again."""
         self._invalid[block.hash] = None
         if len(self._invalid) > INVALID_MAX:
             del self._invalid[next(iter(self._invalid))]
@@ -154,7 +155,7 @@ class Nakamoto:
         return [] if block_hash in self._early else [Fetch(peer, block_hash)]
 
     def _keep_early(self, now: int, peer: bytes | None, block: Block, effects: list[Effect]) -> None:
-        """NAK-18: a block before its time waits; nobody is to blame."""
+        """NAK-18, NAK-19: a block before its time waits, within bounds; nobody is to blame."""
         if self._rules.matures_at(block.header) - now <= EARLY_SECONDS_MAX * SECOND:
             self._early.put(block, peer)
             effects += self._recheck_timer(now)
@@ -197,6 +198,7 @@ class Nakamoto:
     # Mining.
 
     def _mine(self, now: int) -> list[Effect]:
+        """NAK-23: a candidate on the head, if this node mines."""
         head = self._chain.header(self._tree.head)
         return self._mining.start(now, head) if self._mining and head is not None else []
 

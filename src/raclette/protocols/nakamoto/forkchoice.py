@@ -57,6 +57,7 @@ class BlockTree:
         self._window = window
         self._root = self._head = Entry(head, weight(head), 0, None)
         self._entries = {head.hash: self._root}
+        self._moved = False
 
     @property
     def head(self) -> bytes:
@@ -76,6 +77,9 @@ class BlockTree:
         """
         if header.hash in self._entries:
             return False
+        if self._moved and self._head.number - self._root.number > 2 * self._window:
+            self._prune()
+        self._moved = False
         parent = self._find(header.parent_hash)
         if parent is None:
             return False
@@ -84,8 +88,7 @@ class BlockTree:
         if best is self._head:
             return False
         self._head = best
-        if best.number - self._root.number > 2 * self._window:
-            self._prune()
+        self._moved = True
         return True
 
     def fork_depth(self, old_head: bytes) -> int:
@@ -146,7 +149,7 @@ class BlockTree:
         return entry
 
     def _find(self, block_hash: bytes) -> Entry | None:
-        """The entry of a block of the chain's tree, brought into the window with its branch if it was not there."""
+        """The entry of a block of the chain's tree; a branch below the window is brought into it (NAK-5)."""
         missing: list[Header] = []
         cursor = block_hash
         while (entry := self._entries.get(cursor)) is None:
@@ -179,7 +182,8 @@ class BlockTree:
         return True
 
     def _prune(self) -> None:
-        """Forget what does not descend from the block `window` below the head."""
+        """Forget what does not descend from the block `window` below the head. Only once the head has moved, so that a
+        deep branch that grows block by block is walked once for each new head, not once for each of its blocks."""
         root = self._head
         while root.parent is not None and self._head.number - root.number < self._window:
             root = root.parent

@@ -15,7 +15,7 @@ ANNOUNCEMENT_BYTES_MAX = EXTRA_DATA_BYTES_MAX + 1024
 
 @dataclass(frozen=True, slots=True)
 class BlockAnnouncement:
-    """A block, by its header; the body joins it on the way. Work, not a signature, speaks for it."""
+    """NAK-29: a block, by its header; the body joins it on the way. Work, not a signature, speaks for it."""
 
     kind: ClassVar[str] = "block"
 
