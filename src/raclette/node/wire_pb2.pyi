@@ -92,14 +92,16 @@ class Announcement(_message.Message):
     def __init__(self, verb: _Optional[_Union[Announcement.Verb, str]] = ..., topic: _Optional[int] = ..., ids: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class GetHeaders(_message.Message):
-    __slots__ = ("request", "locator", "count")
+    __slots__ = ("request", "locator", "count", "target")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     LOCATOR_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
     request: int
     locator: _containers.RepeatedScalarFieldContainer[bytes]
     count: int
-    def __init__(self, request: _Optional[int] = ..., locator: _Optional[_Iterable[bytes]] = ..., count: _Optional[int] = ...) -> None: ...
+    target: bytes
+    def __init__(self, request: _Optional[int] = ..., locator: _Optional[_Iterable[bytes]] = ..., count: _Optional[int] = ..., target: _Optional[bytes] = ...) -> None: ...
 
 class Headers(_message.Message):
     __slots__ = ("request", "headers", "certificates")

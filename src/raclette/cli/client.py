@@ -1,0 +1,124 @@
+"""A JSON-RPC client for our own verbs, the demo and the benchmarks: keep-alive HTTP with batches, and newHeads.
+
+Wallets and tests use web3.py; this one exists because a load generator must cost less than what it measures.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import orjson
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from raclette.primitives.errors import RacletteError
+
+# A request that takes longer has hit a dead or frozen node.
+TIMEOUT_S = 30.0
+
+
+class RpcError(RacletteError):
+    """The node answered with an error. `code` as in JSON-RPC and EIP-1474."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Unreachable(RacletteError):
+    """Nobody answers there."""
+
+
+class RpcClient:
+    """One node's RPC. Use as an async context manager, or call `close`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._http = httpx.AsyncClient(timeout=TIMEOUT_S, headers={"content-type": "application/json"})
+        self._next = 0
+
+    async def __aenter__(self) -> "RpcClient":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Release the connections."""
+        await self._http.aclose()
+
+    async def call(self, method: str, *parameters: Any) -> Any:
+        """The result. Raises RpcError, Unreachable."""
+        self._next += 1
+        answer = await self._post({"jsonrpc": "2.0", "id": self._next, "method": method, "params": parameters})
+        return _result(answer)
+
+    async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """Results in the order of the calls; an RpcError stands where one failed. Raises Unreachable."""
+        requests = [
+            {"jsonrpc": "2.0", "id": index, "method": method, "params": list(parameters)}
+            for index, (method, parameters) in enumerate(calls)
+        ]
+        answers = await self._post(requests)
+        if isinstance(answers, dict):
+            raise _error(answers)
+        by_id = {answer["id"]: answer for answer in answers}
+        return [_error(by_id[i]) if "error" in by_id[i] else by_id[i]["result"] for i in range(len(calls))]
+
+    async def _post(self, body: Any) -> Any:
+        try:
+            response = await self._http.post(self.url, content=orjson.dumps(body))
+            return orjson.loads(response.content)
+        except (httpx.HTTPError, orjson.JSONDecodeError) as error:
+            raise Unreachable(f"no JSON-RPC answer from {self.url}: {error or type(error).__name__}") from error
+
+    @asynccontextmanager
+    async def heads(self) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+        """New heads as they come, over a WebSocket on the same address."""
+        url = self.url.replace("http", "ws", 1)
+        try:
+            async with connect(url, max_size=None, open_timeout=TIMEOUT_S) as socket:
+                await socket.send(orjson.dumps(_subscribe_request()).decode())
+                _result(orjson.loads(await socket.recv()))
+                yield _notifications(socket)
+        except OSError as error:
+            raise Unreachable(f"no WebSocket answer from {url}: {error}") from error
+
+
+def _subscribe_request() -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 0, "method": "eth_subscribe", "params": ["newHeads"]}
+
+
+async def _notifications(socket: Any) -> AsyncIterator[dict[str, Any]]:
+    try:
+        async for text in socket:
+            message = orjson.loads(text)
+            if message.get("method") == "eth_subscription":
+                yield message["params"]["result"]
+    except ConnectionClosed:
+        return
+
+
+def _result(answer: dict[str, Any]) -> Any:
+    if "error" in answer:
+        raise _error(answer)
+    return answer["result"]
+
+
+def _error(answer: dict[str, Any]) -> RpcError:
+    return RpcError(answer["error"]["code"], answer["error"]["message"])
+
+
+async def wait_until_ready(client: RpcClient, *, seconds: float) -> None:
+    """Return when the node answers. Raises Unreachable after `seconds`."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        try:
+            await client.call("web3_clientVersion")
+            return
+        except Unreachable:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(0.05)

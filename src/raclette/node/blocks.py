@@ -1,0 +1,154 @@
+"""Blocks inside the node: consensus messages out with compact bodies, and in, made whole, to the engine.
+
+A block is passed on by gossip only after the engine has taken it: nobody relays what it has not checked.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from raclette.chain.block import Block
+from raclette.chain.compact import Reassembly, encode_short_ids
+from raclette.engine.events import Received
+from raclette.engine.message import CarriesBlock, Message
+from raclette.gossip.events import Topic
+from raclette.node.assembly import OWNER as ASSEMBLY
+from raclette.node.assembly import Ask, Assemblies, Ready, Waiting
+from raclette.node.host import Lane
+from raclette.node.wire import (
+    BlockTransactions,
+    EngineSaid,
+    GetBlockTransactions,
+    encode_block_transactions,
+    encode_engine,
+    encode_get_block_transactions,
+)
+from raclette.primitives.errors import PeerFault
+from raclette.primitives.hashing import keccak256
+
+if TYPE_CHECKING:
+    from raclette.node.node import Node
+
+# Public block frames kept to answer a neighbour's GRAFT: it grafts within seconds; older blocks come by sync.
+PUBLIC_FRAMES_MAX = 64
+# Most bytes of transactions in one answer for a compact body; the asker asks again for the rest.
+ANSWER_BYTES_MAX = 2 * 1024 * 1024
+
+
+class BlockDesk:
+    """Everything that happens to a consensus message between wire and engine."""
+
+    def __init__(self, node: "Node") -> None:
+        self._node = node
+        self._chain = node.chain
+        self._out = node.out
+        self._spread = node.spread
+        self._assemblies = Assemblies()
+        self._public: OrderedDict[bytes, tuple[bytes, str]] = OrderedDict()
+        # Public messages that the engine is looking at: block hash -> the peer they came from.
+        self._judging: dict[bytes, bytes] = {}
+        node.spread.serve(Topic.BLOCKS, self._payloads)
+
+    # Out
+
+    def frame(self, message: Message, *, public: bool) -> bytes:
+        """A consensus message as a frame, its block's body (if it carries one) as short ids."""
+        block = message.block if isinstance(message, CarriesBlock) else None
+        ids = None if block is None else encode_short_ids(keccak256(raw) for raw in block.transactions)
+        return encode_engine(self._node.engine.encode(message), ids, public=public)
+
+    def publish(self, message: Message) -> None:
+        """Our own public message about a block, to everybody."""
+        if not isinstance(message, CarriesBlock):
+            raise TypeError(f"{message.kind} carries no block: only blocks are published")
+        block_hash = message.header.hash
+        self._keep_public(block_hash, self.frame(message, public=True), message.kind)
+        self._spread.publish(Topic.BLOCKS, (block_hash,))
+
+    def _keep_public(self, block_hash: bytes, frame: bytes, kind: str) -> None:
+        self._public[block_hash] = (frame, kind)
+        if len(self._public) > PUBLIC_FRAMES_MAX:
+            self._public.popitem(last=False)
+
+    def _payloads(self, ids: Sequence[bytes]) -> list[tuple[bytes, str]]:
+        return [self._public[item] for item in ids if item in self._public]
+
+    # In
+
+    def received(self, peer: bytes, said: EngineSaid) -> None:
+        """A consensus message from a peer."""
+        message = said.message
+        if not isinstance(message, CarriesBlock):
+            self._node.tell(Received(self._out.now, peer, message))
+            return
+        block_hash = message.header.hash
+        if said.public and not self._spread.fresh(peer, Topic.BLOCKS, (block_hash,)):
+            return
+        waiting = Waiting(peer, message, said.public)
+        block = self._chain.block(block_hash)
+        if block is not None:
+            self._deliver(block, (waiting,))
+            return
+        if said.public and self._chain.header(message.header.parent_hash) is None:
+            self._node.sync.want(peer, block_hash)
+            return
+        if said.short_ids is None:
+            self._node.tell(Received(self._out.now, peer, message))
+            return
+        reassembly = Reassembly(message.header, said.short_ids, self._node.mempool.by_short_id)
+        self._act(self._assemblies.add(waiting, reassembly))
+
+    def answered(self, peer: bytes, answer: BlockTransactions) -> None:
+        """Missing transactions came."""
+        self._act(self._assemblies.answered(peer, answer.block_hash, answer.transactions))
+
+    def fired(self, name: str) -> None:
+        """Nobody answered in time."""
+        self._act(self._assemblies.timed_out(bytes.fromhex(name)))
+
+    def arrived(self, block: Block) -> None:
+        """A block came by sync: release what waited for it."""
+        self._deliver(block, self._assemblies.arrived(block))
+
+    def asked(self, peer: bytes, ask: GetBlockTransactions) -> None:
+        """A peer lacks transactions of a block that we told it about. Silent if we do not have it."""
+        block = self._chain.block(ask.block_hash)
+        if block is None:
+            return
+        count = len(block.transactions)
+        if any(index >= count for index in ask.indexes):
+            raise PeerFault("bad-index", f"block {block.number} has {count} transactions")
+        items: list[tuple[int, bytes]] = []
+        room = ANSWER_BYTES_MAX
+        for index in ask.indexes or range(count):
+            raw = block.transactions[index]
+            room -= len(raw)
+            if room < 0:
+                break
+            items.append((index, raw))
+        frame = encode_block_transactions(ask.block_hash, items)
+        self._out.transmit((peer,), Lane.BLOCKS, frame, "block-transactions")
+
+    def judged(self) -> None:
+        """The engine has seen everything told so far: pass on the public blocks that it took."""
+        for block_hash, peer in list(self._judging.items()):
+            del self._judging[block_hash]
+            if self._chain.header(block_hash) is not None and block_hash in self._public:
+                self._spread.publish(Topic.BLOCKS, (block_hash,), peer)
+
+    def _act(self, step: Ask | Ready | None) -> None:
+        if isinstance(step, Ask):
+            frame = encode_get_block_transactions(step.request)
+            self._out.transmit((step.peer,), Lane.BLOCKS, frame, "get-block-transactions")
+            self._out.set_timer(ASSEMBLY, step.request.block_hash.hex(), step.timeout)
+        elif isinstance(step, Ready):
+            self._out.cancel_timer(ASSEMBLY, step.block.hash.hex())
+            self._deliver(step.block, step.waiting)
+
+    def _deliver(self, block: Block, waiting: Sequence[Waiting]) -> None:
+        for peer, message, public in waiting:
+            whole = message.with_block(block)
+            if public:
+                self._keep_public(block.hash, self.frame(whole, public=True), whole.kind)
+                self._judging[block.hash] = peer
+            self._node.tell(Received(self._out.now, peer, whole))

@@ -1,0 +1,213 @@
+"""The node: one pure machine made of engine, ledger, chain, mempool, gossip, sync, outbox and scores.
+
+A turn: an event comes in, goes to the desk that it is for, and whatever the desks tell the engine is worked off before
+the turn ends. Effects leave in the order in which they were made; `outbound.py` puts the durability barrier in.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from raclette.chain.chain import Chain
+from raclette.chain.genesis import Genesis, make_genesis_block
+from raclette.chain.ledger import Transaction
+from raclette.chain.mempool import Mempool, MempoolLimits
+from raclette.chain.trie import root_of_mapping
+from raclette.engine.contract import EngineSetup, SealCheck
+from raclette.engine.events import Event, Pending, Sealed, Started, TimerFired
+from raclette.gossip.limits import GossipLimits
+from raclette.gossip.machine import Gossip
+from raclette.ledgers import ledger_of
+from raclette.node import assembly, host, spread, syncing, transactions, wire
+from raclette.node.blocks import BlockDesk
+from raclette.node.conduct import Conduct
+from raclette.node.engine_effects import EngineDesk
+from raclette.node.gate import NodeGate
+from raclette.node.host import HostEffect, NodeEvent
+from raclette.node.links import Links
+from raclette.node.memo import DecodeMemo
+from raclette.node.outbound import Outbound
+from raclette.node.reads import NodeReads
+from raclette.node.spread import Spread
+from raclette.node.syncing import SyncDesk
+from raclette.node.transactions import TransactionDesk
+from raclette.primitives.errors import InvariantBroken, PeerFault
+from raclette.primitives.randomness import Random
+from raclette.primitives.signing import Signer
+from raclette.protocols import make_engine
+from raclette.store.contract import Store, Table
+
+# Most engine events in one turn. Each adopted block may raise one; more than this is an engine talking to itself.
+EVENTS_PER_TURN_MAX = 100_000
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """What makes one node different from another. `beneficiary` (20 bytes) is paid for its blocks; an inactive node
+    follows without proposing or voting; `seal_check` replaces real proof of work in the simulator."""
+
+    genesis: Genesis
+    signer: Signer
+    beneficiary: bytes
+    active: bool = True
+    mempool: MempoolLimits = field(default_factory=MempoolLimits)
+    seal_check: SealCheck | None = None
+
+
+class Node:
+    """Implements `host.HostedNode`. Not thread-safe: one host, one thread; only `gate` may be used from others."""
+
+    def __init__(self, config: NodeConfig, store: Store) -> None:
+        """Raises ConfigError (genesis), StoreRefused (another chain), StoreDamaged."""
+        self.config = config
+        self.store = store
+        self.node_id = config.signer.public_key
+        self.ledger = ledger_of(config.genesis)
+        self.decode = DecodeMemo(self.ledger.decode)
+        seed = int.from_bytes(self.node_id[:8], "big")
+        self.mempool = Mempool(self.ledger, config.mempool, Random(seed, 0))
+        self.chain = self._open_chain()
+        setup = EngineSetup(
+            parameters=config.genesis.protocol_parameters,
+            chain=self.chain,
+            signer=config.signer,
+            beneficiary=config.beneficiary,
+            records=dict(store.scan(Table.CONSENSUS)),
+            active=config.active,
+        )
+        self.engine = make_engine(config.genesis.protocol, setup, seal_check=config.seal_check)
+        self.chain.reward_of = self.engine.reward
+        self.gate = NodeGate(self.engine, self.decode)
+        self.out = Outbound()
+        self._inbox: deque[Event] = deque()
+        self._pending_told = False
+        self.links = Links(self.node_id)
+        self.conduct = Conduct(store, self.links, self.out)
+        self.spread = Spread(Gossip(self.node_id, GossipLimits()), self.out)
+        self.transactions = TransactionDesk(self)
+        self.blocks = BlockDesk(self)
+        self.sync = SyncDesk(self, Random(seed, 1))
+        self._engine_desk = EngineDesk(self)
+        self.view = NodeReads(self)
+        self._contents = self._content_handlers()
+        self._timers: dict[str, Callable[[str], None]] = {
+            "engine": lambda name: self.tell(TimerFired(self.out.now, name)),
+            spread.OWNER: self.spread.fired,
+            transactions.OWNER: self.transactions.fired,
+            assembly.OWNER: self.blocks.fired,
+            syncing.OWNER: self.sync.fired,
+        }
+
+    def _open_chain(self) -> Chain:
+        genesis = self.config.genesis
+        block, state = make_genesis_block(genesis, self.ledger, root_of_mapping)
+        return Chain.open(
+            self.store,
+            block,
+            state,
+            self.ledger,
+            chain_id=genesis.chain_id,
+            candidates=self.mempool.candidates,
+            decode=self.decode,
+        )
+
+    def _content_handlers(self) -> Mapping[type, Callable[[bytes, Any], None]]:
+        return {
+            wire.EngineSaid: self.blocks.received,
+            wire.Transactions: lambda peer, said: self.transactions.received(peer, said.transactions),
+            wire.Announced: self.spread.control,
+            wire.GetBlockTransactions: self.blocks.asked,
+            wire.BlockTransactions: self.blocks.answered,
+            wire.Status: self.sync.status,
+            wire.GetHeaders: self.sync.asked,
+            wire.GetBodies: self.sync.asked,
+            wire.Headers: self.sync.answered,
+            wire.Bodies: self.sync.answered,
+        }
+
+    # The host's side
+
+    def handle(self, event: NodeEvent) -> tuple[HostEffect, ...]:
+        """React; effects in order. An event from a peer that breaks a rule costs the peer, nothing else."""
+        self.out.begin(event.now)
+        match event:
+            case host.Delivered(_, peer, parcel):
+                self._deliver(peer, parcel)
+            case host.Fired(_, name):
+                owner, _, rest = name.partition("/")
+                self._guarded(None, lambda: self._timers[owner](rest))
+            case host.Connected(_, peer):
+                self._connected(peer)
+            case host.Disconnected(_, peer):
+                self._disconnected(peer)
+            case host.NonceFound(_, header):
+                self.tell(Sealed(self.out.now, header))
+            case host.Misbehaved(_, peer, reason):
+                self.conduct.fault(peer, reason)
+            case host.NodeStarted():
+                self.tell(Started(self.out.now))
+                self.transactions.start()
+        self._work_off()
+        return self.out.take()
+
+    def submit(self, now: int, transaction: Transaction) -> tuple[HostEffect, ...]:
+        """A local client's transaction. Raises Refused."""
+        self.out.begin(now)
+        self.transactions.submit(transaction)
+        self._work_off()
+        return self.out.take()
+
+    # The desks' side
+
+    def tell(self, event: Event) -> None:
+        """Queue an event for the engine; it is worked off in this turn."""
+        self._inbox.append(event)
+
+    def head_moved(self) -> None:
+        """The chain has another head: the engine is told again if transactions wait."""
+        self._pending_told = False
+
+    def _work_off(self) -> None:
+        for _ in range(EVENTS_PER_TURN_MAX):
+            if not self._inbox:
+                self.blocks.judged()
+                self.sync.judged()
+                if self._inbox:
+                    continue
+                if self._pending_told or not len(self.mempool):
+                    return
+                self._pending_told = True
+                self._inbox.append(Pending(self.out.now))
+            self._engine_desk.carry(self.engine.handle(self._inbox.popleft()))
+        raise InvariantBroken(f"the {self.engine.name} engine raised {EVENTS_PER_TURN_MAX} events in one turn")
+
+    def _deliver(self, peer: bytes, parcel: host.Parcel) -> None:
+        if peer not in self.links:
+            return  # cut while the frame was at the gate
+        self._guarded(peer, lambda: self._contents[type(parcel.content)](peer, parcel.content))
+
+    def _guarded(self, peer: bytes | None, action: Callable[[], None]) -> None:
+        """Run; a PeerFault is the peer's, and nothing of ours."""
+        try:
+            action()
+        except PeerFault as fault:
+            if peer is None:
+                raise InvariantBroken(f"a fault without a peer: {fault}") from fault
+            self.conduct.fault(peer, fault.reason, fault.detail)
+
+    def _connected(self, peer: bytes) -> None:
+        self.links.up(peer)
+        self.spread.up(peer)
+        self.sync.greet(peer)
+        self.transactions.greet(peer)
+
+    def _disconnected(self, peer: bytes) -> None:
+        self.links.down(peer)
+        self.spread.down(peer)
+        self.sync.gone(peer)
+
+
+def open_node(config: NodeConfig, store: Store) -> Node:
+    """A node over `store`, new or as it was left. Raises ConfigError, StoreRefused, StoreDamaged."""
+    return Node(config, store)

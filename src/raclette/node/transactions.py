@@ -1,0 +1,115 @@
+"""Transactions inside the node: from clients and peers into the mempool, out by gossip, back after a reorganisation.
+
+A client's transaction is in the outbox (on disk) before its hash is returned, and published again from there until a
+block contains it or it has become impossible: a node that crashes after saying "yes" still delivers.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from raclette.chain.ledger import StateReader, Transaction
+from raclette.gossip.events import Topic
+from raclette.node.host import Accepted, Lane
+from raclette.node.pledges import Pledges
+from raclette.node.wire import TRANSACTIONS_PER_FRAME_MAX, encode_transactions
+from raclette.primitives.errors import Refused
+from raclette.primitives.units import SECOND
+
+if TYPE_CHECKING:
+    from raclette.node.node import Node
+
+OWNER = "transactions"
+# How often the mempool forgets what is too old, and local transactions that no block took are published again.
+SWEEP_INTERVAL = 10 * SECOND
+# Most pooled transactions announced to a new neighbour.
+OFFER_MAX = 4_000
+
+
+class TransactionDesk:
+    """Everything that happens to a transaction before a block takes it."""
+
+    def __init__(self, node: "Node") -> None:
+        self._node = node
+        self._chain = node.chain
+        self._mempool = node.mempool
+        self._spread = node.spread
+        self._out = node.out
+        self._pledges = Pledges(node.store)
+        self.refused: dict[str, int] = {}
+        node.spread.serve(Topic.TRANSACTIONS, self._payloads)
+
+    def start(self) -> None:
+        """Take up again what local clients were promised before a crash."""
+        self._out.set_timer(OWNER, "sweep", SWEEP_INTERVAL)
+        for raw in self._pledges.recover(self._out.now):
+            self._take_back(raw)
+
+    def submit(self, transaction: Transaction) -> None:
+        """A local client's transaction. Raises Refused."""
+        self._mempool.add(transaction, self._state(), self._out.now)
+        self._pledges.keep(transaction, self._out.now)
+        self._out.emit(Accepted(transaction))
+        self._spread.publish(Topic.TRANSACTIONS, (transaction.hash,))
+
+    def received(self, peer: bytes, transactions: Sequence[Transaction]) -> None:
+        """A peer's transactions: the new and acceptable ones go on to others."""
+        by_hash = {transaction.hash: transaction for transaction in transactions}
+        fresh = self._spread.fresh(peer, Topic.TRANSACTIONS, tuple(by_hash))
+        state = self._state()
+        taken: list[bytes] = []
+        for item in fresh:
+            transaction = by_hash[item]
+            try:
+                self._mempool.add(transaction, state, self._out.now)
+            except Refused as error:
+                # Not the peer's fault: it may be a block ahead of us, or behind.
+                self.refused[error.reason] = self.refused.get(error.reason, 0) + 1
+                continue
+            self._out.emit(Accepted(transaction))
+            taken.append(item)
+        if taken:
+            self._spread.publish(Topic.TRANSACTIONS, tuple(taken), peer)
+
+    def greet(self, peer: bytes) -> None:
+        """Tell a new neighbour what waits here; it asks for what it lacks."""
+        waiting = tuple(transaction.hash for transaction in self._mempool.best(OFFER_MAX))
+        self._spread.offer(peer, Topic.TRANSACTIONS, waiting)
+
+    def head_moved(self, returned: Sequence[Transaction], included: Sequence[Transaction]) -> None:
+        """The head moved: what was taken out waits again, what is in leaves."""
+        state = self._state()
+        if returned:
+            inside = {transaction.hash for transaction in included}
+            outside = [transaction for transaction in returned if transaction.hash not in inside]
+            self._mempool.returned(outside, state, self._out.now)
+        if included:
+            self._mempool.included(included, state)
+            self._pledges.settle([transaction.hash for transaction in included])
+
+    def fired(self, name: str) -> None:
+        """The sweep timer."""
+        if name != "sweep":
+            return
+        self._out.set_timer(OWNER, "sweep", SWEEP_INTERVAL)
+        self._mempool.expire(self._out.now)
+        due = self._pledges.due(self._out.now)
+        self._pledges.settle([item for item in due if item not in self._mempool])
+        for frame, kind in self._payloads(due):
+            self._out.transmit(self._node.links.all(), Lane.TRANSACTIONS, frame, kind)
+
+    def _state(self) -> StateReader:
+        return self._chain.state(self._chain.head.hash)
+
+    def _take_back(self, raw: bytes) -> None:
+        transaction = self._node.decode(raw)
+        try:
+            self._mempool.add(transaction, self._state(), self._out.now)
+        except Refused:
+            self._pledges.settle([transaction.hash])  # a block took it, or its nonce, while we were away
+            return
+        self._spread.publish(Topic.TRANSACTIONS, (transaction.hash,))
+
+    def _payloads(self, ids: Sequence[bytes]) -> list[tuple[bytes, str]]:
+        held = [transaction.raw for item in ids if (transaction := self._mempool.get(item)) is not None]
+        step = TRANSACTIONS_PER_FRAME_MAX
+        return [(encode_transactions(held[i : i + step]), "transactions") for i in range(0, len(held), step)]
