@@ -134,6 +134,10 @@ class Mempool:
     def __contains__(self, transaction_hash: bytes) -> bool:
         return transaction_hash in self._entries
 
+    def hashes(self) -> Iterator[bytes]:
+        """Hashes of all that waits, in order of arrival."""
+        return iter(self._entries)
+
     def get(self, transaction_hash: bytes) -> Transaction | None:
         """The waiting transaction of that hash."""
         entry = self._entries.get(transaction_hash)
