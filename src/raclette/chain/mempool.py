@@ -392,6 +392,7 @@ class Mempool:
             if lane is not None and lane.next < next_nonce:
                 self._settle(lane, next_nonce)
                 self._recheck(lane, state)
+        self._drop_stale_heads()
 
     def _included_loose(self, transaction: Transaction) -> None:
         entry = self._entries.get(transaction.hash)
@@ -523,6 +524,18 @@ class Mempool:
                     return
             entry.in_heads = True
             heappush(self._heads, (-entry.transaction.fee, entry.arrival, entry))
+
+    def _drop_stale_heads(self) -> None:
+        """Off the top, where a block takes its transactions; what is stale further down waits its turn."""
+        heads = self._heads
+        while heads:
+            entry = heads[0][2]
+            if not entry.gone and (entry.transaction.nonce or 0) == entry.lane.next:
+                break
+            heappop(heads)
+            entry.in_heads = False
+        if len(heads) > 2 * len(self._lanes) + SLACK:
+            self._rebuild_heads()
 
     def _list_tail(self, entry: _Entry) -> None:
         if not entry.in_tails:
