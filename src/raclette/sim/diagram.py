@@ -51,6 +51,7 @@ class _Span(NamedTuple):
     node: int
     start: int
     end: int
+    label: str = ""
 
 
 class Diagram:
@@ -163,9 +164,10 @@ class Diagram:
         if span.what == "partition":
             body = f"<rect x='{x}' y='{y - 26}' width='{width}' height='52' rx='4' fill='#fff3d6'/>"
         else:
-            body = f"<rect x='{x}' y='{y - 17}' width='{width}' height='34' rx='4' fill='url(#hatch)'/>"
-        label = f"<text x='{x + 6}' y='{y - 8}' font-size='11' fill='#9a4a42'>{span.what}</text>" if width > 46 else ""
-        return body + label
+            body = f"<rect x='{x}' y='{y - 26}' width='{width}' height='52' rx='4' fill='url(#hatch)'/>"
+        if width < 50:
+            return body
+        return f"{body}<text x='{x + 6}' y='{y - 14}' font-size='10.5' fill='#9a4a42'>{span.label or span.what}</text>"
 
     def _draw_arrow(self, arrow: _Arrow) -> str:
         colour = self._colours[arrow.kind]
@@ -254,16 +256,22 @@ def _spans(entries: Sequence[Entry], end: int) -> list[_Span]:
     """Stretches between a crash and a restart, a partition and its healing, a pause and its end."""
     closing = {"restart": "crash", "heal": "partition", "resume": "pause"}
     names = {"crash": "down", "partition": "partition", "pause": "paused"}
-    open_since: dict[tuple[str, int], int] = {}
+    open_since: dict[tuple[str, int], Entry] = {}
     spans = []
+
+    def close(what: str, node: int, until: int) -> None:
+        began = open_since.pop((what, node), None)
+        if began is not None:
+            friends = " ".join(f"n{friend:02d}" for friend in began.detail.get("with", ()))
+            spans.append(_Span(names[what], node, began.time, until, f"hears {friends}" if friends else ""))
+
     for entry in entries:
         if entry.what in names:
-            open_since.setdefault((entry.what, entry.node), entry.time)
+            open_since.setdefault((entry.what, entry.node), entry)
         elif entry.what in closing:
-            began = open_since.pop((closing[entry.what], entry.node), None)
-            if began is not None:
-                spans.append(_Span(names[closing[entry.what]], entry.node, began, entry.time))
-    spans += [_Span(names[what], node, began, end) for (what, node), began in open_since.items()]
+            close(closing[entry.what], entry.node, entry.time)
+    for what, node in list(open_since):
+        close(what, node, end)
     return sorted(spans, key=lambda span: (span.what != "partition", span.start, span.node))
 
 
