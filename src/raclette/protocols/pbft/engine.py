@@ -19,7 +19,7 @@ from raclette.engine.contract import EngineSetup, Lookup
 from raclette.engine.effects import Effect
 from raclette.engine.events import BlockReceived, Event, Pending, Received, Sealed, Started, TimerFired
 from raclette.engine.message import Message
-from raclette.primitives.errors import InvalidHeader
+from raclette.primitives.errors import InvalidHeader, NotYet
 from raclette.primitives.hashing import ZERO_HASH
 from raclette.primitives.signing import Claim
 from raclette.primitives.units import SECOND
@@ -131,7 +131,7 @@ class PbftEngine:
         if not self.timers.fired(name):
             return
         if name == timers.VIEW:
-            # PBFT-30b: the primary owed us a block.
+            # PBFT-39: the primary owed us a block.
             self.view_changing.start(core.view + 1)
         elif name == timers.BATCH:
             self._batch_due = True
@@ -202,7 +202,7 @@ class PbftEngine:
         if header.timestamp < parent.timestamp:
             raise InvalidHeader("header-time", f"{header.timestamp} before its parent's {parent.timestamp}")
         if header.timestamp > now // SECOND + self.core.parameters.clock_drift_s:
-            raise InvalidHeader("header-time", f"{header.timestamp} ahead of the clock {now // SECOND}")
+            raise NotYet("header-time", f"{header.timestamp} ahead of the clock {now // SECOND}")
         if header.difficulty != 1 or header.mix_hash != ZERO_HASH or header.nonce != ZERO_NONCE:
             raise InvalidHeader("header-seal", "a block of pbft carries no proof of work")
         if header.extra_data not in self.core.committee.numbers:
