@@ -111,15 +111,19 @@ class Node:
         self.search: Seal | None = None
         self.done: list[Effect] = []
         self.send: Callable[[Effect], None] = lambda effect: None
-        setup = EngineSetup(
-            parameters=parameters or {},
+        self._active = active
+        self.engine: Nakamoto = make_engine(self.engine_setup(parameters or {}), seal_check=seal)
+
+    def engine_setup(self, parameters: Mapping[str, Any]) -> EngineSetup:
+        """What this node's engine was made from."""
+        return EngineSetup(
+            parameters=parameters,
             chain=self.chain,
             signer=IdealSignatures(b"world").signer(self.id),
-            beneficiary=bytes([index]) * 20,
+            beneficiary=bytes([self.index]) * 20,
             records={},
-            active=active,
+            active=self._active,
         )
-        self.engine: Nakamoto = make_engine(setup, seal_check=seal)
 
     def handle(self, event: Event) -> tuple[Effect, ...]:
         effects = self.engine.handle(event)

@@ -54,17 +54,17 @@ class Nakamoto:
         self._chain: ChainView = setup.chain
         self._rule = make_rule(parameters, setup.chain.genesis)
         self._rules = HeaderRules(parameters, self._rule, seal_check)
+        self._finalized = setup.chain.finalized.number
         self._tree = BlockTree(
             setup.chain.head,
             ghost=parameters.fork_choice == "ghost",
             weight=self.weight,
             lookup=setup.chain.header,
-            lowest=lambda: setup.chain.finalized.number,
+            lowest=lambda: self._finalized,
         )
         self._orphans = WaitingRoom(ORPHANS_MAX)
         self._early = WaitingRoom(EARLY_MAX)
         self._invalid: dict[bytes, None] = {}
-        self._finalized = setup.chain.finalized.number
         self._reorganisations = self._deepest = 0
         self._mining = Mining(setup, parameters, self._rule) if setup.active else None
 
@@ -105,6 +105,8 @@ class Nakamoto:
 
     def _judge(self, now: int, peer: bytes | None, block: Block, effects: list[Effect]) -> bool:
         """True if the block is in the chain's tree now."""
+        if block.number <= self._finalized:
+            return False  # on a branch that can never win here; elsewhere it may be honest
         if block.hash in self._invalid or block.parent_hash in self._invalid:
             self._reject(peer, block, "known-invalid", effects)
             return False

@@ -77,9 +77,7 @@ class BlockTree:
         """
         if header.hash in self._entries:
             return False
-        if self._moved and self._head.number - self._root.number > 2 * self._window:
-            self._prune()
-        self._moved = False
+        self._prune()
         parent = self._find(header.parent_hash)
         if parent is None:
             return False
@@ -182,17 +180,26 @@ class BlockTree:
         return True
 
     def _prune(self) -> None:
-        """Forget what does not descend from the block `window` below the head. Only once the head has moved, so that a
-        deep branch that grows block by block is walked once for each new head, not once for each of its blocks."""
+        """Forget what forks below the final block, and what has fallen out of twice the window.
+
+        The window moves only once the head has moved, so that a deep branch that grows block by block is walked once
+        for each new head, not once for each of its blocks.
+        """
+        lowest = self._lowest()
+        if self._moved and self._head.number - self._root.number > 2 * self._window:
+            lowest = max(lowest, self._head.number - self._window)
+        self._moved = False
+        if lowest <= self._root.number:
+            return
         root = self._head
-        while root.parent is not None and self._head.number - root.number < self._window:
-            root = root.parent
+        while root.number > lowest:
+            root = _parent(root)
+        forgotten = [self._root]
+        for entry in forgotten:
+            del self._entries[entry.hash]
+            forgotten.extend(child for child in entry.children if child is not root)
         root.parent = None
         self._root = root
-        kept = [root]
-        for entry in kept:
-            kept.extend(entry.children)
-        self._entries = {entry.hash: entry for entry in kept}
 
 
 def _parent(entry: Entry) -> Entry:

@@ -21,7 +21,7 @@ DIFFICULTY_MAX = 1 << 255
 
 
 def target_of(difficulty: int) -> int:
-    """NAK-15: the largest hash that counts, so that `difficulty` hashes are expected. Raises Misuse out of 1..2**255."""
+    """NAK-15: the largest hash that counts: `difficulty` hashes are expected. Raises Misuse out of 1..2**255."""
     if not 1 <= difficulty <= DIFFICULTY_MAX:
         raise Misuse(f"difficulty {difficulty} is not within 1 and 2**255")
     return HASH_SPACE // difficulty - 1
