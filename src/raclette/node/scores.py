@@ -42,6 +42,8 @@ PENALTIES: Mapping[str, int] = MappingProxyType(
         "headers-without-bodies": 25,
         # A slow link, a busy machine.
         "stalled": 5,
+        # It says it has the block; perhaps it has just reorganised.
+        "no-bodies": 5,
         "flood": 10,
         "not-yet": 0,
         "unknown-parent": 0,

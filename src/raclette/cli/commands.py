@@ -1,0 +1,11 @@
+"""The list of command files. Importing one registers its commands."""
+
+from importlib import import_module
+
+MODULES = ("demo", "up", "node", "wallet", "money", "look", "console", "sim", "bench", "db", "registry")
+
+
+def load() -> None:
+    """Register every command, in the order of the help."""
+    for name in MODULES:
+        import_module(f"raclette.cli.{name}")

@@ -1,0 +1,107 @@
+"""`raclette sim`: the same node code in the simulator."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from raclette.cli.app import app, examples
+from raclette.cli.output import VERDICT_FAILED, Json, console, one_line_errors, print_json, print_pairs, print_table
+from raclette.primitives.units import MILLISECOND, SECOND
+
+SHOWN_VIOLATIONS_MAX = 20
+
+
+@app.command(
+    epilog=examples(
+        "raclette sim --protocol pbft --nodes 4 --seed 7",
+        "raclette sim --protocol nakamoto --nodes 20 --network internet-2019 --json",
+        "raclette sim --seed 3 --faults --log run.log --diagram run.svg",
+        "raclette sim --protocol pbft --campaign 1000",
+    ),
+    rich_help_panel="Explore",
+)
+@one_line_errors
+def sim(
+    protocol: Annotated[str, typer.Option(help="Consensus protocol: see `raclette protocols`.")] = "pbft",
+    ledger: Annotated[str, typer.Option(help="Ledger: see `raclette ledgers`.")] = "bank",
+    nodes: Annotated[int, typer.Option("--nodes", "-n", min=1, help="Number of nodes.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same run, on any machine.")] = 1,
+    network: Annotated[str, typer.Option(help="Network model: lan, internet-2019.")] = "lan",
+    seconds: Annotated[float, typer.Option(min=0.1, help="Virtual seconds at least.")] = 10.0,
+    transactions: Annotated[int, typer.Option(min=0, help="Signed transfers to submit.")] = 100,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Crashes, loss, partitions and liars, drawn from the seed.")
+    ] = False,
+    log: Annotated[Path | None, typer.Option(help="Write the event log, one line an event.")] = None,
+    diagram: Annotated[
+        Path | None, typer.Option(help="Write a space-time diagram (SVG) of the run's beginning.")
+    ] = None,
+    campaign: Annotated[int, typer.Option(min=0, help="Run this many seeds with faults, over all cores.")] = 0,
+    json: bool = Json,
+) -> None:
+    """Simulate a network: virtual time, seeded, reproducible. Exit code 0 only if it agreed and no checker objected."""
+    from raclette.sim.config import SimConfig, Workload
+
+    interval = int(seconds * SECOND * 8 // 10) // max(1, transactions)
+    config = SimConfig(
+        protocol=protocol,
+        ledger=ledger,
+        nodes=nodes,
+        seed=seed,
+        network=network,
+        duration=int(seconds * SECOND),
+        workload=Workload(count=transactions, interval=max(MILLISECOND, interval), start=SECOND),
+    )
+    if campaign:
+        _campaign(config, campaign, json)
+    else:
+        _single(config, faults, log, diagram, json)
+
+
+def _single(config: Any, faults: bool, log: Path | None, diagram: Path | None, json: bool) -> None:
+    from raclette.sim.campaign import with_random_schedule
+    from raclette.sim.diagram import draw
+    from raclette.sim.log import Entry
+    from raclette.sim.simulate import simulate
+
+    if faults:
+        config = with_random_schedule(config)
+    entries: list[Entry] = []
+    report = simulate(config, entries.append if log or diagram else None)
+    if log:
+        log.write_text("".join(f"{entry}\n" for entry in entries))
+    if diagram:
+        diagram.write_text(draw(entries))
+    result = report.to_json()
+    if json:
+        print_json(result)
+    else:
+        simple = {key: value for key, value in result.items() if not isinstance(value, (dict, list))}
+        print_pairs("", simple)
+        kinds = sorted(result["messages"].items(), key=lambda item: -item[1])
+        print_table("messages", ("kind", "count", "bytes"), ((k, n, result["bytes"].get(k, 0)) for k, n in kinds))
+        for violation in result["violations"][:SHOWN_VIOLATIONS_MAX]:
+            console.print(f"[red]violation[/red] {violation}")
+    if not report.agreed:
+        raise typer.Exit(VERDICT_FAILED)
+
+
+def _campaign(config: Any, seeds: int, json: bool) -> None:
+    from rich.progress import Progress
+
+    from raclette.sim.campaign import run_campaign
+
+    with Progress(console=console, disable=json) as progress:
+        bar = progress.add_task(f"{config.protocol}: {seeds} seeds", total=seeds)
+        result = run_campaign(config, seeds, lambda: progress.advance(bar))
+    if json:
+        print_json(result)
+    else:
+        print_pairs("", {key: value for key, value in result.items() if not isinstance(value, (dict, list))})
+        for failure in result["failures"][:SHOWN_VIOLATIONS_MAX]:
+            console.print(
+                f"[red]seed {failure['seed']}[/red] {failure['violations'][:1]}\n  replay: {failure['replay']}"
+            )
+    if result["failures"]:
+        raise typer.Exit(VERDICT_FAILED)
