@@ -46,11 +46,11 @@ class HeaderCheck:
         self._engine = engine
         self._queue = queue
         self._limits = limits
-        self._bad: OrderedDict[bytes, None] = OrderedDict()
+        self._bad: OrderedDict[bytes, int] = OrderedDict()
 
-    def condemn(self, block_hash: bytes) -> None:
-        """This block is invalid: refuse its header from now on."""
-        self._bad[block_hash] = None
+    def condemn(self, now: int, block_hash: bytes) -> None:
+        """This block is invalid: refuse its header for a while."""
+        self._bad[block_hash] = now + self._limits.bad_age
         if len(self._bad) > self._limits.bad_max:
             self._bad.popitem(last=False)
 
@@ -95,7 +95,7 @@ class HeaderCheck:
         return useful
 
     def _check(self, now: int, header: Header, certificate: bytes, parent: Header, lookup: Lookup) -> None:
-        if header.hash in self._bad:
+        if now < self._bad.get(header.hash, 0):
             raise InvalidHeader("known-bad", f"block {header.number}")
         if header.number != parent.number + 1:
             raise InvalidHeader("header-number", f"{header.number} after {parent.number}")

@@ -29,8 +29,10 @@ class SyncLimits:
     fetch_peers_max: int = 4
     # Headers followed for one wanted block: a longer gap is the main chase's work, which weighs before it fetches.
     fetch_headers_max: int = 1_024
-    # Blocks remembered as invalid, so that nobody makes us check them twice.
+    # Blocks remembered as invalid, and for how long: nobody makes us check them over and over, and a mistake of ours
+    # does not cut us off for good.
     bad_max: int = 1_024
+    bad_age: int = 1 * MINUTE
     # Times that all peers are asked for a body before its block is given up.
     rounds_max: int = 3
     # Blocks on unknown parents, their bytes, one peer's share, and how long they are kept.

@@ -239,7 +239,8 @@ class Sync:
         if good:
             known.delivered()
             known.batch = min(2 * known.batch, BODIES_PER_REQUEST_MAX) if not asked else max(1, good)
-        else:
+        elif asked:
+            self._out.append(Penalise(peer, "no-bodies"))
             known.failed(now, self.limits)
         return self._turn(now)
 
@@ -254,14 +255,16 @@ class Sync:
         self._import_ready(block_hash)
         return self._turn(now)
 
-    def failed(self, now: int, block_hash: bytes, reason: str) -> Effects:
-        """The node refused this block: what was built on it goes too, and who vouched for it is punished."""
+    def failed(self, now: int, block_hash: bytes, reason: str | None) -> Effects:
+        """The node did not take this block; what was built on it goes too. With a `reason` it is invalid, and who
+        vouched for it is punished; without one (too early, not wanted any more) nobody is to blame."""
         wanted = self._queue.get(block_hash)
         if wanted is None:
             return ()
         self._queue.remove_branch(block_hash)
-        self._check.condemn(block_hash)
-        self._punish(now, wanted.source, reason)
+        if reason is not None:
+            self._check.condemn(now, block_hash)
+            self._punish(now, wanted.source, reason)
         return self._turn(now)
 
     def fired(self, now: int, name: str) -> Effects:
@@ -302,9 +305,9 @@ class Sync:
                 self._try_other(now, chase)
 
     def _drop_request(self, chase: Chase) -> None:
-        if chase.request is not None:
+        if chase.request in self._requests:
             self._close(chase.request)
-            chase.request = None
+        chase.request = None
 
     def _try_other(self, now: int, chase: Chase) -> None:
         """Ask another peer for the fetch, or give it up."""
