@@ -1,12 +1,13 @@
 """The node's read side (`view.NodeView`): chain, mempool, peers and engine, asked together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.chain.ledger import Ledger, StateReader, Transaction
 from raclette.chain.receipt import Receipt
+from raclette.chain.state import StateLayer
 from raclette.node.view import Located, PeerInfo, SyncProgress
 from raclette.store.contract import Table
 
@@ -90,6 +91,12 @@ class NodeReads:
         """State after a block, or None if no longer kept."""
         return self._chain.state_or_none(block_hash)
 
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
+        """The head's state: the store's flat state of this moment, with what the blocks above it changed."""
+        layer = self._chain.state(self.head.hash)
+        changes = layer.difference() if isinstance(layer, StateLayer) else {}
+        return _overlaid(self._node.store.snapshot().scan(Table.STATE), changes)
+
     def prove(self, block_hash: bytes, key: bytes) -> list[bytes] | None:
         """Trie nodes from the state root to `key`."""
         return self._chain.prove(block_hash, key)
@@ -140,3 +147,15 @@ class NodeReads:
             if len(records) == EVIDENCE_SHOWN_MAX:
                 break
         return records
+
+
+def _overlaid(
+    flat: Iterator[tuple[bytes, bytes]], changes: Mapping[bytes, bytes | None]
+) -> Iterator[tuple[bytes, bytes]]:
+    """The pairs of `flat` that did not change, then those that did."""
+    for key, value in flat:
+        if key not in changes:
+            yield key, value
+    for key, changed in changes.items():
+        if changed is not None:
+            yield key, changed

@@ -1,6 +1,6 @@
 """What RPC, CLI and checkers may ask of a node. Reads only; answers are a consistent moment of the machine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -66,6 +66,9 @@ class NodeView(Protocol):
 
     def state(self, block_hash: bytes) -> StateReader | None:
         """State after a block, or None if it is no longer kept."""
+
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every (key, value) of the state after the head, as of this moment: to be read in another thread, if long."""
 
     def prove(self, block_hash: bytes, key: bytes) -> list[bytes] | None:
         """Trie nodes from the state root to `key` (present or absent), or None if no longer kept."""

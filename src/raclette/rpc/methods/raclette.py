@@ -11,7 +11,7 @@ from raclette.chain.transaction import EthereumTransaction
 from raclette.primitives.errors import DecodeError, Refused
 from raclette.primitives.sealed import MEMO_MAGIC, is_sealed
 from raclette.rpc.errors import invalid_parameters
-from raclette.rpc.kinds import ADDRESS, BLOCK, LATEST, TEXT, BlockRef, Kind, read_list
+from raclette.rpc.kinds import ADDRESS, BLOCK, HASH, LATEST, TEXT, BlockRef, Kind, read_list
 from raclette.rpc.lookup import find_header, require_header, require_state
 from raclette.rpc.methods.state import ask_ledger
 from raclette.rpc.render import hex_data, plain
@@ -49,6 +49,26 @@ def status(context: Context) -> dict[str, Any]:
         "syncing": None if progress is None else progress._asdict(),
         "host": plain(context.backend.host_info()),
     }
+
+
+class Supply:
+    """The sum of all balances, computed once for each head that somebody asks about, off the event loop."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._known: tuple[bytes, dict[str, Any]] = (b"", {})
+
+    async def answer(self, context: Context) -> dict[str, Any]:
+        """Money in existence after the head, in wei: the sum over every account, which takes about a microsecond
+        each. `supply` is a decimal string."""
+        async with self._lock:
+            view = context.view
+            head = view.head
+            if self._known[0] != head.hash:
+                entries = view.entries()
+                supply = await asyncio.to_thread(view.ledger.supply, entries)
+                self._known = head.hash, {**_head_json(head), "supply": str(supply)}
+            return self._known[1]
 
 
 def node_info(context: Context) -> dict[str, Any]:
@@ -196,6 +216,15 @@ def register(table: MethodTable) -> None:
     add = table.add
     block = Parameter("block", BLOCK, LATEST)
     add("raclette_status", returns="object", example={"height": 16, "peers": 3, "…": "…"})(status)
+    totals = Supply()
+
+    async def supply(context: Context) -> dict[str, Any]:
+        return await totals.answer(context)
+
+    supply.__doc__ = Supply.answer.__doc__
+    add("raclette_supply", returns="object", example={"number": 16, "hash": HASH.example, "supply": "1" + "0" * 23})(
+        supply
+    )
     add("raclette_nodeInfo", returns="object")(node_info)
     add("raclette_peers", returns="array of objects")(peers)
     add("raclette_consensusState", returns="object", example={"protocol": "pbft", "view": 0, "…": "…"})(consensus_state)
