@@ -129,20 +129,20 @@ class Leave(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class Announce(_message.Message):
-    __slots__ = ("number", "record", "gone")
-    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("id", "record", "gone")
+    ID_FIELD_NUMBER: _ClassVar[int]
     RECORD_FIELD_NUMBER: _ClassVar[int]
     GONE_FIELD_NUMBER: _ClassVar[int]
-    number: int
+    id: bytes
     record: PeerRecord
     gone: bool
-    def __init__(self, number: _Optional[int] = ..., record: _Optional[_Union[PeerRecord, _Mapping]] = ..., gone: _Optional[bool] = ...) -> None: ...
+    def __init__(self, id: _Optional[bytes] = ..., record: _Optional[_Union[PeerRecord, _Mapping]] = ..., gone: _Optional[bool] = ...) -> None: ...
 
 class Ack(_message.Message):
-    __slots__ = ("numbers",)
-    NUMBERS_FIELD_NUMBER: _ClassVar[int]
-    numbers: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, numbers: _Optional[_Iterable[int]] = ...) -> None: ...
+    __slots__ = ("ids",)
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, ids: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class Alive(_message.Message):
     __slots__ = ("nonce", "answer")
