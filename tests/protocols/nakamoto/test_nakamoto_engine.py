@@ -295,6 +295,7 @@ def test_depth_makes_final_only_where_the_chain_says_so() -> None:
     for block in rebels:
         assert node.give(block)[1:] == ()
     assert node.chain.head == chain[-1].header
+    assert node.chain.header(rebels[0].hash) is None, "not even executed"
     loyal = forge.branch(chain[2], 4, tag=b"loyal")
     for block in loyal:
         node.give(block)
