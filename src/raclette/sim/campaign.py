@@ -93,7 +93,7 @@ def schedule(protocol: str, seed: int) -> SimConfig:
     )
     if protocol == "pbft":
         return replace(config, parameters={"view_timeout_ms": 500, "view_timeout_cap_ms": 8_000})
-    return replace(config, settle=600 * SECOND)
+    return replace(config, parameters={"block_interval_s": 1}, settle=600 * SECOND)
 
 
 def run_seed(protocol: str, seed: int) -> Outcome:

@@ -43,13 +43,15 @@ class SimConfig:
     """Everything that a run depends on: the same config gives the same trace, anywhere.
 
     `network` is a name for `models.make_model`, `topology` one for `topology.make_topology`; `parameters` go to
-    genesis' `config.protocol`; `liars` maps node numbers to behaviours. The run lasts `duration` ns at least, then
-    until everything has settled, but `settle` ns more at most. With `real_keys` nodes sign with Ed25519.
+    genesis' `config.protocol`; the last `observers` of the `nodes` only follow; `liars` maps node numbers to
+    behaviours. The run lasts `duration` ns at least, then until everything has settled, but `settle` ns more at most.
+    With `real_keys` nodes sign with Ed25519.
     """
 
     protocol: str = "pbft"
     ledger: str = "bank"
     nodes: int = 4
+    observers: int = 0
     seed: int = 1
     network: str = "lan"
     topology: str = "full"
@@ -73,6 +75,8 @@ class SimConfig:
             raise ConfigError(f"ledger: {self.ledger!r} is unknown; accepted are {', '.join(LEDGERS)}")
         if not 1 <= self.nodes <= NODES_MAX:
             raise ConfigError(f"nodes: {self.nodes}; accepted are 1 to {NODES_MAX}")
+        if not 0 <= self.observers < self.nodes:
+            raise ConfigError(f"observers: {self.observers}; accepted are 0 to {self.nodes - 1}")
         if not 1 <= self.accounts <= SAMPLE_ACCOUNTS:
             raise ConfigError(f"accounts: {self.accounts}; accepted are 1 to {SAMPLE_ACCOUNTS}")
         for node, behaviour in self.liars.items():
@@ -86,7 +90,7 @@ def protocol_parameters(config: SimConfig, ids: list[bytes]) -> dict[str, Any]:
     """Genesis' `config.protocol` for nodes with these ids: what the config says over what a simulation needs."""
     defaults: dict[str, Any] = {}
     if config.protocol == "pbft":
-        defaults["validators"] = ["0x" + node_id.hex() for node_id in ids]
+        defaults["validators"] = ["0x" + node_id.hex() for node_id in ids[: config.nodes - config.observers]]
     elif PROTOCOLS[config.protocol].seals:
         defaults["initial_difficulty"] = MINING_DIFFICULTY
         defaults["block_interval_s"] = MINING_INTERVAL_S
@@ -106,9 +110,10 @@ def make_genesis(config: SimConfig, ids: list[bytes]) -> Genesis:
 
 
 def hash_power(config: SimConfig, genesis: Genesis) -> list[int]:
-    """Hashes a second of each node: equal, and together a block every `block_interval_s` at the initial difficulty."""
+    """Hashes a second of each miner: equal, and together a block every `block_interval_s` at the initial difficulty."""
     if not PROTOCOLS[config.protocol].seals:
         return [0] * config.nodes
     parameters = genesis.protocol_parameters
     total = int(parameters["initial_difficulty"]) // int(parameters["block_interval_s"])
-    return [max(1, total // config.nodes)] * config.nodes
+    miners = config.nodes - config.observers
+    return [max(1, total // miners)] * miners + [0] * config.observers

@@ -40,7 +40,8 @@ class SimReport:
     """What a run gave. Only virtual quantities: the same config gives the same report, byte for byte.
 
     `agreed`: all honest living nodes have the same head (final, where the protocol makes blocks final), every
-    transaction is executed, and no checker found anything. `digest` is over every event of the run. Times in ms.
+    transaction is executed, and no checker found anything. `evidence`: the most proofs of guilt at one node.
+    `digest` is over every event of the run. Times in ms.
     """
 
     protocol: str
@@ -69,6 +70,7 @@ class SimReport:
     refused: dict[str, int] = field(default_factory=dict)
     misbehaved: dict[str, int] = field(default_factory=dict)
     crashes: int = 0
+    evidence: int = 0
     liars: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -188,6 +190,7 @@ class Simulation:
             genesis=self.genesis,
             signer=signer,
             beneficiary=sha256(signer.public_key).digest()[:20],
+            active=index < self.config.nodes - self.config.observers,
             seal_check=make_seal(self.config.seed),
         )
         return Node(config, store)
@@ -243,6 +246,7 @@ class Simulation:
             refused=total(host.refused for host in world.hosts),
             misbehaved=total(host.misbehaved for host in world.hosts),
             crashes=sum(host.crashes for host in world.hosts),
+            evidence=max((len(view_of(host).evidence()) for host in honest), default=0),
             liars={f"n{index:02d}": config.liars[index] for index in sorted(config.liars)},
         )
 

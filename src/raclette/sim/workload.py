@@ -46,7 +46,7 @@ class Clients:
         if order.executed_at >= 0:
             return
         world = self._world
-        order.node = (number + order.attempts) % len(world.hosts)
+        order.node = self._choose(number + order.attempts)
         order.attempts += 1
         if order.submitted_at < 0:
             order.submitted_at = world.kernel.now
@@ -54,6 +54,12 @@ class Clients:
         world.submit(order.node, order.transaction)
         again = world.kernel.now + self._workload.patience
         world.plan(again, Kind.CLIENT, order.node, number, self._submit, number)
+
+    def _choose(self, first: int) -> int:
+        """The next node that takes connections (or the first, if none does)."""
+        hosts = self._world.hosts
+        turns = [(first + step) % len(hosts) for step in range(len(hosts))]
+        return next((turn for turn in turns if hosts[turn].alive), turns[0])
 
     def observe(self, world: World, host: Host, notice: Notice) -> None:
         """Notice what was executed."""
