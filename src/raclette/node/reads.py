@@ -29,6 +29,8 @@ class NodeReads:
         self.node_id = node.node_id
         self.chain_id = node.chain.chain_id
         self.ledger: Ledger = node.ledger
+        # (height, rewards up to it): rewards never change, so they are added up once.
+        self._issued = (0, 0)
 
     @property
     def genesis(self) -> Header:
@@ -90,6 +92,15 @@ class NodeReads:
     def state(self, block_hash: bytes) -> StateReader | None:
         """State after a block, or None if no longer kept."""
         return self._chain.state_or_none(block_hash)
+
+    def issued(self, number: int) -> int:
+        """New money that the protocol has paid for blocks 1 to `number`, in the ledger's smallest unit."""
+        known, total = self._issued
+        if number < known:
+            known, total = 0, 0
+        total += sum(map(self._node.engine.reward, range(known + 1, number + 1)))
+        self._issued = (number, total)
+        return total
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """The head's state: the store's flat state of this moment, with what the blocks above it changed."""

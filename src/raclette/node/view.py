@@ -67,6 +67,9 @@ class NodeView(Protocol):
     def state(self, block_hash: bytes) -> StateReader | None:
         """State after a block, or None if it is no longer kept."""
 
+    def issued(self, number: int) -> int:
+        """New money that the protocol has paid for blocks 1 to `number`, in the ledger's smallest unit."""
+
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """Every (key, value) of the state after the head, as of this moment: to be read in another thread, if long."""
 

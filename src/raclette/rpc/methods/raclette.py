@@ -60,14 +60,14 @@ class Supply:
 
     async def answer(self, context: Context) -> dict[str, Any]:
         """Money in existence after the head, in wei: the sum over every account, which takes about a microsecond
-        each. `supply` is a decimal string."""
+        each; and of it what the protocol has issued as rewards. `supply` and `issued` are decimal strings."""
         async with self._lock:
             view = context.view
             head = view.head
             if self._known[0] != head.hash:
                 entries = view.entries()
                 supply = await asyncio.to_thread(view.ledger.supply, entries)
-                self._known = head.hash, {**_head_json(head), "supply": str(supply)}
+                self._known = head.hash, {**_head_json(head), "supply": str(supply), "issued": str(view.issued(head.number))}
             return self._known[1]
 
 

@@ -1,0 +1,5 @@
+"""`python -m raclette` is `raclette`."""
+
+from raclette.cli import main
+
+main()

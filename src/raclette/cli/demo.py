@@ -1,0 +1,272 @@
+"""`raclette demo`: the main job, end to end, on this machine.
+
+Tracker and four nodes as processes; two thousand signed transfers and some sealed letters, sent to different nodes; a
+node killed with SIGKILL under load and restarted; a fifth that joins late and fetches the history; in the end a table,
+and a verdict that only holds if all five have the same head and state and no money appeared or vanished. Then the same
+in the simulator, by the same node code.
+"""
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from raclette.chain.genesis import sample_key
+from raclette.chain.presets import SAMPLE_BALANCE, sample_name
+from raclette.cli import verbs
+from raclette.cli.app import app, examples
+from raclette.cli.client import RpcError, Unreachable
+from raclette.cli.load import ClosedLoop, LoadFailed, percentiles
+from raclette.cli.network import LocalNetwork, LocalNode, NetworkPlan
+from raclette.cli.output import VERDICT_FAILED, Json, console, one_line_errors, print_json, print_table
+from raclette.ledgers.bank.samples import sample_transfers
+from raclette.primitives.errors import RacletteError
+
+ACCOUNTS = 1_000
+# Accounts that write letters instead of being part of the load.
+WRITERS = 5
+LETTERS = 10
+OUTSTANDING = 200
+# How long after the last transfer all five must agree.
+AGREE_TIMEOUT_S = 30.0
+VICTIM = 2
+
+
+class Story:
+    """What has happened so far, told as it happens."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._start = time.perf_counter()
+
+    def tell(self, text: str) -> None:
+        """One line with the time since the beginning."""
+        if not self._quiet:
+            console.print(f"[dim]{time.perf_counter() - self._start:6.1f} s[/dim]  {text}")
+
+
+@app.command(
+    epilog=examples("raclette demo", "raclette demo --protocol nakamoto", "raclette demo --json"),
+    rich_help_panel="Start here",
+)
+@one_line_errors
+def demo(
+    protocol: Annotated[str, typer.Option(help="Consensus protocol: see `raclette protocols`.")] = "pbft",
+    transfers: Annotated[int, typer.Option(min=100, help="Signed transfers to send.")] = 2_000,
+    keep: Annotated[Path | None, typer.Option(help="Keep the nodes' folders here (configs, logs, databases).")] = None,
+    json: bool = Json,
+) -> None:
+    """Five real processes through a crash, a restart and a late joiner; then the same in the simulator."""
+    story = Story(quiet=json)
+    if keep is not None:
+        live = asyncio.run(run_live(keep, protocol, transfers, story))
+    else:
+        with tempfile.TemporaryDirectory(prefix="raclette-demo-") as folder:
+            live = asyncio.run(run_live(Path(folder), protocol, transfers, story))
+    simulated = run_simulated(protocol, story)
+    result = live | {"simulated": simulated, "agreed": live["agreed"] and simulated["agreed"]}
+    if json:
+        print_json(result)
+    else:
+        show(result)
+    if not (result["agreed"] and result["supply_conserved"] and result["letters_read"] == LETTERS):
+        raise typer.Exit(VERDICT_FAILED)
+
+
+async def run_live(folder: Path, protocol: str, transfers: int, story: Story) -> dict[str, Any]:
+    """The story on real processes. Raises LoadFailed, ProcessFailed."""
+    plan = NetworkPlan(folder, nodes=4, late=1, protocol=protocol, accounts=ACCOUNTS)
+    network = LocalNetwork(plan)
+    story.tell(f"starting a tracker and {plan.nodes} {protocol} nodes, each a process of its own")
+    async with network:
+        await linked(network)
+        story.tell("all linked over TLS 1.3; every node speaks JSON-RPC: " + network.nodes[0].rpc_url)
+        loop, latecomer = await load(network, transfers, story)
+        letters = await write_letters(network, story)
+        everybody = [*network.nodes, latecomer]
+        await agreement(everybody, story)
+        rows = [await describe(node) for node in everybody]
+        read = await read_letters(latecomer)
+        story.tell(f"{read} of {letters} sealed letters read from the late joiner's copy of the chain")
+    return report(loop, rows, read, protocol)
+
+
+async def linked(network: LocalNetwork) -> None:
+    """Wait until every node has as many peers as there are others."""
+    for node in network.nodes:
+        while int(await node.client.call("net_peerCount"), 16) < len(network.nodes) - 1:
+            network.check()
+            await asyncio.sleep(0.05)
+
+
+async def load(network: LocalNetwork, transfers: int, story: Story) -> tuple[ClosedLoop, LocalNode]:
+    """The closed loop, with a crash, a restart and a late joiner on the way."""
+    nodes, latecomer = network.nodes, network.members[-1]
+    senders = ACCOUNTS - WRITERS
+    raws = sample_transfers(transfers, 1, network.genesis.chain_id, accounts=senders, first_account=WRITERS)
+    loop = ClosedLoop([node.client for node in nodes], raws, senders, OUTSTANDING)
+    moment = {share: asyncio.Event() for share in (3, 5, 6)}
+
+    def progress(committed: int) -> None:
+        for share, event in moment.items():
+            if committed * 10 >= transfers * share:
+                event.set()
+
+    loop.on_progress = progress
+    story.tell(f"sending {transfers:,} signed transfers to all nodes, {OUTSTANDING} in flight")
+    running = asyncio.create_task(loop.run(nodes[0].client))
+    incidents = asyncio.create_task(disturb(loop, nodes[VICTIM], latecomer, moment, story))
+    try:
+        await asyncio.gather(running, incidents)
+    finally:
+        running.cancel()
+        incidents.cancel()
+    if loop.refused:
+        raise LoadFailed(f"{len(loop.refused)} transfers refused, the first: {loop.refused[0]}")
+    story.tell(f"{len(loop.committed):,} transfers committed")
+    return loop, latecomer
+
+
+async def disturb(
+    loop: ClosedLoop, victim: LocalNode, latecomer: LocalNode, moment: dict[int, asyncio.Event], story: Story
+) -> None:
+    """Kill one, let one join, bring the first back."""
+    await moment[3].wait()
+    loop.retire(VICTIM)
+    await loop.settled(VICTIM)
+    await victim.kill()
+    story.tell(f"killed {victim.name} with SIGKILL; the others go on")
+    await moment[5].wait()
+    await latecomer.start()
+    story.tell(f"{latecomer.name} joins late: it fetches and verifies the history")
+    await moment[6].wait()
+    await victim.start()
+    story.tell(f"restarted {victim.name} from its own database")
+
+
+async def write_letters(network: LocalNetwork, story: Story) -> int:
+    """Sealed messages between sample accounts, handed to different nodes."""
+    hashes = []
+    for index in range(LETTERS):
+        key = sample_key(index % WRITERS)
+        node = network.nodes[index % len(network.nodes)]
+        to = sample_key((index + 1) % WRITERS)
+        recipient = verbs.Recipient(to.address, to.public_key, sample_name((index + 1) % WRITERS))
+        sent = await verbs.send(node.client, key, recipient, 1, f"letter {index}: the cheese is melting")
+        hashes.append(sent["hash"])
+        await verbs.included(node.client, sent["hash"])
+    story.tell(f"{len(hashes)} transfers with sealed messages committed")
+    return len(hashes)
+
+
+async def read_letters(node: LocalNode) -> int:
+    """How many letters their receivers can read, and nobody else."""
+    read = 0
+    for index in range(WRITERS):
+        key, stranger = sample_key(index), sample_key(WRITERS)
+        mine = [letter for letter in await verbs.letters(node.client, key) if letter.receiver == key_text(index)]
+        read += len([letter for letter in mine if letter.text.startswith("letter ")])
+        if await verbs.letters(node.client, stranger):
+            raise RacletteError("a stranger could read a sealed letter")
+    return read
+
+
+def key_text(index: int) -> str:
+    """Checksummed address of a sample account."""
+    from raclette.primitives.keys import checksum_address
+
+    return checksum_address(sample_key(index).address)
+
+
+async def agreement(nodes: list[LocalNode], story: Story) -> None:
+    """Wait until all have the same head, or the time is up: the table will tell."""
+    deadline = time.perf_counter() + AGREE_TIMEOUT_S
+    while time.perf_counter() < deadline:
+        try:
+            heads = {(await node.client.call("eth_getBlockByNumber", "latest", False))["hash"] for node in nodes}
+        except (RpcError, Unreachable):
+            heads = set()
+        if len(heads) == 1:
+            story.tell("all five have the same head")
+            return
+        await asyncio.sleep(0.1)
+    story.tell("[red]they do not agree[/red]")
+
+
+async def describe(node: LocalNode) -> dict[str, Any]:
+    """A row of the table."""
+    head = await node.client.call("eth_getBlockByNumber", "latest", False)
+    supply = await node.client.call("raclette_supply")
+    return {
+        "name": node.name,
+        "height": int(head["number"], 16),
+        "head": head["hash"],
+        "state_root": head["stateRoot"],
+        "supply": int(supply["supply"]),
+        "rewards": int(supply["issued"]),
+        "peers": int(await node.client.call("net_peerCount"), 16),
+    }
+
+
+def report(loop: ClosedLoop, rows: list[dict[str, Any]], read: int, protocol: str) -> dict[str, Any]:
+    """The verdict in numbers."""
+    times = [when for when, _ in loop.committed]
+    span = max(times) - min(when - latency for when, latency in loop.committed) if times else 0.0
+    p50, p99 = percentiles([latency for _, latency in loop.committed])
+    genesis = ACCOUNTS * SAMPLE_BALANCE
+    agreed = len({(row["head"], row["state_root"]) for row in rows}) == 1
+    return {
+        "protocol": protocol,
+        "agreed": agreed,
+        "nodes": len(rows),
+        "height": rows[0]["height"],
+        "transactions": len(loop.committed) + LETTERS,
+        "state_root": rows[0]["state_root"],
+        "supply_conserved": all(row["supply"] == genesis + row["rewards"] for row in rows),
+        "committed_per_s": len(loop.committed) / span if span else 0.0,
+        "p50_ms": p50,
+        "p99_ms": p99,
+        "letters_read": read,
+        "table": [row | {"supply": str(row["supply"]), "rewards": str(row["rewards"])} for row in rows],
+    }
+
+
+def run_simulated(protocol: str, story: Story) -> dict[str, Any]:
+    """The same scenario in virtual time: five nodes, a crash with a restart, one that starts late."""
+    from raclette.sim.demo import simulate_demo
+
+    story.tell("the same in the simulator, by the same node code")
+    found: dict[str, Any] = simulate_demo(protocol)
+    return found
+
+
+def show(result: dict[str, Any]) -> None:
+    """The table and the verdict, for a person."""
+    console.print()
+    rows = (
+        (
+            row["name"],
+            row["height"],
+            row["head"][:18] + "…",
+            row["state_root"][:18] + "…",
+            verbs.format_amount(int(row["supply"])),
+            row["peers"],
+        )
+        for row in result["table"]
+    )
+    print_table("", ("node", "height", "head", "state root", "sum of balances", "peers"), rows)
+    simulated = result["simulated"]
+    console.print(
+        f"live       {result['transactions']:,} transactions, {result['committed_per_s']:,.0f} a second, "
+        f"latency p50 {result['p50_ms']:.0f} ms, p99 {result['p99_ms']:.0f} ms"
+    )
+    console.print(
+        f"simulated  {simulated['transactions']:,} transactions to height {simulated['height']} in "
+        f"{simulated['virtual_ms'] / 1000:.1f} virtual seconds, digest {simulated['digest'][:16]}…"
+    )
+    good = result["agreed"] and result["supply_conserved"]
+    verdict = "[green]agreed: one ledger everywhere, and no money appeared or vanished[/green]"
+    console.print(verdict if good else "[red]FAILED: the nodes differ, or money appeared or vanished[/red]")

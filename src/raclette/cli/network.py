@@ -1,0 +1,282 @@
+"""A network of real processes on this machine: for `up`, `demo`, `bench live` and the tests.
+
+Every node gets a folder with its key, configuration, database and log; the tracker likewise. What a person can start by
+hand with `raclette node --config …` is exactly what is started here.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from raclette.chain.genesis import CHAIN_ID_DEFAULT, Genesis, even_alloc
+from raclette.chain.presets import SAMPLE_BALANCE
+from raclette.cli.client import RpcClient, wait_until_ready
+from raclette.live.keyfile import load_or_create_key
+from raclette.primitives.errors import RacletteError
+from raclette.primitives.hashing import sha256
+from raclette.primitives.signing import Ed25519Signer
+from raclette.protocols import find_protocol
+
+HOST = "127.0.0.1"
+# A process that does not answer within this did not start; its log says why.
+START_TIMEOUT_S = 30.0
+# A process that does not end within this after SIGTERM is killed.
+STOP_TIMEOUT_S = 10.0
+LOG_LINES_SHOWN = 15
+# Proof of work that one core of anything made this century finds in about a second.
+LOCAL_DIFFICULTY = 1 << 22
+LOCAL_INTERVAL_S = 2
+
+
+class ProcessFailed(RacletteError):
+    """A node or the tracker did not start, or died. Carries the end of its log."""
+
+
+@dataclass(frozen=True)
+class NetworkPlan:
+    """What to start. `nodes` take part from the beginning; `late` ones have keys and folders but start when asked."""
+
+    folder: Path
+    nodes: int = 4
+    late: int = 0
+    protocol: str = "pbft"
+    ledger: str = "bank"
+    accounts: int = 1_000
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    chain_id: int = CHAIN_ID_DEFAULT
+
+
+class LocalProcess:
+    """One child process with a log file."""
+
+    def __init__(self, name: str, folder: Path, arguments: list[str]) -> None:
+        self.name = name
+        self.folder = folder
+        self.log = folder / "log"
+        self._arguments = arguments
+        self._process: asyncio.subprocess.Process | None = None
+        self._cpu_before = 0.0
+
+    @property
+    def running(self) -> bool:
+        """Started, and not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        if self._process is None:
+            raise ProcessFailed(f"{self.name} was never started")
+        return self._process.pid
+
+    async def spawn(self) -> None:
+        """Start it."""
+        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "raclette",
+                *self._arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+            )
+
+    async def kill(self) -> None:
+        """SIGKILL: no goodbye, no flush."""
+        self._cpu_before += self.cpu_seconds(alone=True)
+        await self._signal(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """SIGTERM, and SIGKILL if that does not help."""
+        try:
+            await asyncio.wait_for(self._signal(signal.SIGTERM), STOP_TIMEOUT_S)
+        except TimeoutError:
+            await self._signal(signal.SIGKILL)
+
+    async def _signal(self, number: int) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(number)
+            await self._process.wait()
+
+    def check(self) -> None:
+        """Raise ProcessFailed if it has ended."""
+        if self._process is not None and self._process.returncode is not None:
+            raise ProcessFailed(f"{self.name} ended with {self._process.returncode}:\n{self.last_words()}")
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join(lines[-LOG_LINES_SHOWN:])
+
+    def cpu_seconds(self, *, alone: bool = False) -> float:
+        """User and system time so far, of earlier lives too. 0 where the system does not tell (no /proc)."""
+        before = 0.0 if alone else self._cpu_before
+        if not self.running:
+            return before
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return before
+        return before + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class LocalNode(LocalProcess):
+    """A node with its ports and RPC client."""
+
+    def __init__(self, name: str, folder: Path, seed: bytes) -> None:
+        super().__init__(name, folder, ["node", "--config", str(folder / "node.toml")])
+        self.seed = seed
+        self.node_id = Ed25519Signer(seed).public_key
+        self.port = free_port()
+        self.rpc_port = free_port()
+        self.rpc_url = f"http://{HOST}:{self.rpc_port}"
+        self.client = RpcClient(self.rpc_url)
+
+    async def start(self) -> None:
+        """Start it and wait until it answers. Raises ProcessFailed."""
+        await self.spawn()
+        ready = asyncio.create_task(wait_until_ready(self.client, seconds=START_TIMEOUT_S))
+        while not ready.done():
+            self.check()
+            await asyncio.wait([ready], timeout=0.1)
+        await ready
+
+
+class LocalNetwork:
+    """Tracker and nodes as processes. An async context manager: enters when all answer, leaves with all stopped."""
+
+    def __init__(self, plan: NetworkPlan) -> None:
+        self.plan = plan
+        find_protocol(plan.protocol)
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        self.members = [self._member(index) for index in range(plan.nodes + plan.late)]
+        self.genesis = self._make_genesis()
+        self.genesis_file = plan.folder / "genesis.json"
+        self.genesis_file.write_text(json.dumps(self.genesis.to_json(), indent=1))
+        folder = plan.folder / "tracker"
+        folder.mkdir(exist_ok=True)
+        self.tracker_id = Ed25519Signer(load_or_create_key(folder / "tracker.key")).public_key
+        self.tracker_port = free_port()
+        self.tracker = LocalProcess("tracker", folder, ["tracker", "--config", str(folder / "tracker.toml")])
+        self._write_tracker_config(folder)
+        for node in self.members:
+            self._write_node_config(node)
+
+    @property
+    def nodes(self) -> list[LocalNode]:
+        """Those from the beginning."""
+        return self.members[: self.plan.nodes]
+
+    async def __aenter__(self) -> "LocalNetwork":
+        try:
+            await self.tracker.spawn()
+            await asyncio.gather(*(node.start() for node in self.nodes))
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Everything, gracefully."""
+        await asyncio.gather(*(node.client.close() for node in self.members))
+        await asyncio.gather(*(process.stop() for process in (*self.members, self.tracker)))
+
+    def check(self) -> None:
+        """Raise ProcessFailed if a process has ended that should not have."""
+        self.tracker.check()
+        for node in self.members:
+            node.check()
+
+    def cpu_seconds(self) -> float:
+        """Of all nodes together."""
+        return sum(node.cpu_seconds() for node in self.members)
+
+    # Files
+
+    def _member(self, index: int) -> LocalNode:
+        name = f"node-{index}"
+        folder = self.plan.folder / name
+        folder.mkdir(exist_ok=True)
+        return LocalNode(name, folder, load_or_create_key(folder / "node.key"))
+
+    def _make_genesis(self) -> Genesis:
+        plan = self.plan
+        parameters = dict(plan.parameters)
+        if "validators" in find_protocol(plan.protocol).parameters.model_fields:
+            parameters["validators"] = ["0x" + node.node_id.hex() for node in self.nodes]
+        if find_protocol(plan.protocol).seals:
+            parameters = {"initial_difficulty": LOCAL_DIFFICULTY, "block_interval_s": LOCAL_INTERVAL_S, **parameters}
+        return Genesis(
+            protocol=plan.protocol,
+            ledger=plan.ledger,
+            chain_id=plan.chain_id,
+            protocol_parameters=parameters,
+            alloc=even_alloc(plan.accounts, SAMPLE_BALANCE),
+            timestamp=int(time.time()),  # difficulty rules count from here: a genesis of long ago starts far too easy
+        )
+
+    def _write_tracker_config(self, folder: Path) -> None:
+        write_toml(
+            folder / "tracker.toml",
+            {
+                "tracker": {"data_dir": str(folder), "genesis": str(self.genesis_file)},
+                "network": {"listen": f"{HOST}:{self.tracker_port}"},
+                "log": {"level": "info"},
+            },
+        )
+
+    def _write_node_config(self, node: LocalNode) -> None:
+        beneficiary = "0x" + sha256(b"raclette beneficiary" + node.node_id)[:20].hex()
+        write_toml(
+            node.folder / "node.toml",
+            {
+                "node": {
+                    "name": node.name,
+                    "data_dir": str(node.folder),
+                    "genesis": str(self.genesis_file),
+                    "beneficiary": beneficiary,
+                    "active": True,
+                },
+                "network": {
+                    "listen": f"{HOST}:{node.port}",
+                    "tracker": f"{self.tracker_id.hex()}@{HOST}:{self.tracker_port}",
+                },
+                "rpc": {"listen": f"{HOST}:{node.rpc_port}"},
+                "log": {"level": "info"},
+            },
+        )
+
+
+def write_toml(path: Path, sections: Mapping[str, Mapping[str, Any]]) -> None:
+    """A flat TOML file. Strings, numbers and booleans are written as in JSON, which TOML reads alike."""
+    lines: list[str] = []
+    for section, values in sections.items():
+        lines.append(f"[{section}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        lines.append("")
+    path.write_text("\n".join(lines))
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
