@@ -15,7 +15,7 @@ from typing import Any
 
 from raclette.chain.genesis import GAS_LIMIT_DEFAULT, address, quantity
 from raclette.chain.ledger import BlockContext, Execution, Standing, StateReader, StateWriter, Transaction
-from raclette.chain.transaction import NONCE_MAX, EthereumTransaction, decode_authored, intrinsic_gas
+from raclette.chain.transaction import NONCE_MAX, AccessList, EthereumTransaction, decode_authored, intrinsic_gas
 from raclette.ledgers.bank import directory
 from raclette.ledgers.bank.account import decode_account, encode_account
 from raclette.ledgers.bank.execution import Execute
@@ -170,8 +170,13 @@ class Bank:
 
 def gas_needed(detail: EthereumTransaction) -> int:
     """Gas that executing it uses: known from the transaction alone."""
-    gas = intrinsic_gas(detail.data, detail.access_list, is_creation=detail.to is None)
-    return gas + directory.GAS_PER_REGISTRATION if detail.to == directory.DIRECTORY_ADDRESS else gas
+    return gas_for(detail.to, detail.data, detail.access_list)
+
+
+def gas_for(to: bytes | None, data: bytes, access_list: AccessList = ()) -> int:
+    """Gas that such a transaction uses: known before it is signed, and the answer to `eth_estimateGas`."""
+    gas = intrinsic_gas(data, access_list, is_creation=to is None)
+    return gas + directory.GAS_PER_REGISTRATION if to == directory.DIRECTORY_ADDRESS else gas
 
 
 def _parse_account(entry: Any, path: str) -> tuple[int, int]:

@@ -15,10 +15,11 @@ import re
 from typing import NamedTuple
 
 from raclette.chain.ledger import StateReader
+from raclette.chain.transaction import intrinsic_gas, sign_transaction
 from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError, Refused
 from raclette.primitives.hashing import keccak256
-from raclette.primitives.keys import ADDRESS_BYTES, COMPRESSED_KEY_BYTES, address_of
+from raclette.primitives.keys import ADDRESS_BYTES, COMPRESSED_KEY_BYTES, AccountKey, address_of
 
 # An address nobody has the key of: eleven zero bytes and a word.
 DIRECTORY_ADDRESS = bytes(11) + b"directory"
@@ -69,6 +70,14 @@ def read_owner(name: str, state: StateReader) -> bytes | None:
 def registration(name: str, public_key: bytes) -> bytes:
     """The data of a registering transaction. Raises Refused if the name is not allowed."""
     return public_key + check_name(name.encode())
+
+
+def sign_registration(key: AccountKey, *, chain_id: int, nonce: int, name: str, fee: int = 0) -> bytes:
+    """The raw transaction that publishes `name` and public key of `key`'s account, at `fee` wei per gas. Raises Refused
+    if the name is not allowed."""
+    data = registration(name, key.public_key)
+    gas = intrinsic_gas(data) + GAS_PER_REGISTRATION
+    return sign_transaction(key, chain_id=chain_id, nonce=nonce, to=DIRECTORY_ADDRESS, data=data, gas=gas, max_fee=fee)
 
 
 def parse_registration(data: bytes, sender: bytes) -> Entry:
