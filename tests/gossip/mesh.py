@@ -115,7 +115,7 @@ class Mesh:
             elif effect.verb is Verb.GRAFT:
                 self.feed(peer, GotGraft(self.now, name, effect.topic, effect.ids))
             else:
-                self.feed(peer, GotPrune(self.now, name, effect.topic))
+                self.feed(peer, GotPrune(self.now, name, effect.topic, effect.ids))
 
         self.later(self.links[name][peer], arrive)
 

@@ -20,7 +20,7 @@ class Verb(IntEnum):
 
     IHAVE = 0  # "I have these, should you miss them"
     GRAFT = 1  # "send me these, and from now on everything at once"
-    PRUNE = 2  # "only announce to me from now on"
+    PRUNE = 2  # "I had these: only announce to me what comes your way like them"
 
 
 class PeerUp(NamedTuple):
@@ -65,11 +65,12 @@ class GotGraft(NamedTuple):
 
 
 class GotPrune(NamedTuple):
-    """A peer wants announcements only."""
+    """A peer had these items already: it wants announcements of what comes to us the same way."""
 
     now: int
     peer: bytes
     topic: Topic
+    ids: tuple[bytes, ...]
 
 
 class Publish(NamedTuple):
@@ -128,7 +129,7 @@ class SendItems(NamedTuple):
 
 
 class SendControl(NamedTuple):
-    """Send a control message; `ids` is empty for PRUNE."""
+    """Send a control message."""
 
     peers: tuple[bytes, ...]
     verb: Verb

@@ -10,9 +10,12 @@ sends the item and makes the link eager again.
 Rules of this file: the machine knows ids only; the node checks payloads before it publishes them, so an invalid item
 travels one hop. Everything that a stranger can make us remember is bounded (`limits.py`).
 
-Deviations: (a) items travel in batches, so a sender is pruned when duplicates outweigh what was new by `waste_max`
-(1 gives the paper's rule); (b) IHAVE batches are common to all lazy peers, they may name an item to its sender;
-(c) no round numbers, so no optimisation step (section 3.8); (d) the seen-set is two generations, not a log.
+Deviations: (a) a tree per way in instead of one for all: what came from one neighbour is pruned apart from what came
+from another. With many sources at once, as transactions have, one shared tree is pruned everywhere at the same moment,
+falls apart and is grafted together again, over and over; apart, a full mesh settles to direct sending. PRUNE therefore
+names the duplicates; (b) items travel in batches, so a sender is pruned when duplicates outweigh what was new by
+`waste_max` (1 gives the paper's rule); (c) no round numbers, so no optimisation step (section 3.8); (d) the seen-set is
+two generations, not a log.
 """
 
 from raclette.gossip.events import (
@@ -54,8 +57,8 @@ class Gossip:
                 effects = self._trees[topic].ihave(now, peer, ids)
             case GotGraft(now, peer, topic, ids):
                 effects = self._trees[topic].graft(peer, ids)
-            case GotPrune(_, peer, topic):
-                effects = self._trees[topic].prune(peer)
+            case GotPrune(_, peer, topic, ids):
+                effects = self._trees[topic].prune(peer, ids)
             case Learned(now, topic, ids):
                 effects = self._trees[topic].learned(now, ids)
             case Offer(_, peer, topic, ids):
@@ -74,13 +77,13 @@ class Gossip:
                     tree.down(peer)
         return tuple(effects)
 
-    def eager(self, topic: Topic) -> tuple[bytes, ...]:
-        """Neighbours that get payloads at once."""
-        return tuple(self._trees[topic].eager)
+    def eager(self, topic: Topic, origin: bytes | None = None) -> tuple[bytes, ...]:
+        """Neighbours that get payloads from `origin` (our own, if None) at once."""
+        return self._trees[topic].eager(origin)
 
-    def lazy(self, topic: Topic) -> tuple[bytes, ...]:
-        """Neighbours that get announcements."""
-        return tuple(self._trees[topic].lazy)
+    def lazy(self, topic: Topic, origin: bytes | None = None) -> tuple[bytes, ...]:
+        """Neighbours that get announcements of them."""
+        return self._trees[topic].lazy(origin)
 
     def has_seen(self, topic: Topic, item: bytes) -> bool:
         """True if the id is remembered."""

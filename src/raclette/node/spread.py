@@ -80,7 +80,7 @@ class Spread:
         elif said.verb is Verb.GRAFT:
             self._carry(GotGraft(now, peer, said.topic, said.ids))
         else:
-            self._carry(GotPrune(now, peer, said.topic))
+            self._carry(GotPrune(now, peer, said.topic, said.ids))
 
     def fired(self, name: str) -> None:
         """One of the gossip machine's timers."""
