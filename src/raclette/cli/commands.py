@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-MODULES = ("demo", "up", "node", "wallet", "money", "look", "console", "sim", "bench", "db", "registry")
+MODULES = ("demo", "node", "wallet", "money", "look", "sim", "bench", "registry")
 
 
 def load() -> None:

@@ -236,11 +236,11 @@ def report(loop: ClosedLoop, rows: list[dict[str, Any]], read: int, protocol: st
 
 def run_simulated(protocol: str, story: Story) -> dict[str, Any]:
     """The same scenario in virtual time: five nodes, a crash with a restart, one that starts late."""
-    from raclette.sim.demo import simulate_demo
+    from raclette.sim.demo import demo_config
+    from raclette.sim.simulate import simulate
 
     story.tell("the same in the simulator, by the same node code")
-    found: dict[str, Any] = simulate_demo(protocol)
-    return found
+    return simulate(demo_config(protocol)).to_json()
 
 
 def show(result: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """`raclette sim`: the same node code in the simulator."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,25 +55,25 @@ def sim(
         workload=Workload(count=transactions, interval=max(MILLISECOND, interval), start=SECOND),
     )
     if campaign:
-        _campaign(config, campaign, json)
+        _campaign(protocol, seed, campaign, json)
     else:
         _single(config, faults, log, diagram, json)
 
 
 def _single(config: Any, faults: bool, log: Path | None, diagram: Path | None, json: bool) -> None:
-    from raclette.sim.campaign import with_random_schedule
-    from raclette.sim.diagram import draw
+    from raclette.sim.campaign import schedule
+    from raclette.sim.diagram import Diagram
     from raclette.sim.log import Entry
     from raclette.sim.simulate import simulate
 
     if faults:
-        config = with_random_schedule(config)
+        config = schedule(config.protocol, config.seed)
     entries: list[Entry] = []
     report = simulate(config, entries.append if log or diagram else None)
     if log:
-        log.write_text("".join(f"{entry}\n" for entry in entries))
+        log.write_text("".join(entry.line() + "\n" for entry in entries))
     if diagram:
-        diagram.write_text(draw(entries))
+        diagram.write_text(Diagram(entries, config.nodes, title=f"{config.protocol}, seed {config.seed}").svg())
     result = report.to_json()
     if json:
         print_json(result)
@@ -87,21 +88,39 @@ def _single(config: Any, faults: bool, log: Path | None, diagram: Path | None, j
         raise typer.Exit(VERDICT_FAILED)
 
 
-def _campaign(config: Any, seeds: int, json: bool) -> None:
+def _campaign(protocol: str, first: int, count: int, json: bool) -> None:
     from rich.progress import Progress
 
-    from raclette.sim.campaign import run_campaign
+    from raclette.sim.campaign import campaign
 
     with Progress(console=console, disable=json) as progress:
-        bar = progress.add_task(f"{config.protocol}: {seeds} seeds", total=seeds)
-        result = run_campaign(config, seeds, lambda: progress.advance(bar))
+        bar = progress.add_task(f"{protocol}: {count:,} seeds", total=count)
+        seeds = range(first, first + count)
+        outcomes = campaign(protocol, seeds, jobs=os.cpu_count() or 1, progress=lambda _: progress.advance(bar))
+    failures = [outcome for outcome in outcomes if not outcome.agreed]
+    result: dict[str, Any] = {
+        "protocol": protocol,
+        "first_seed": first,
+        "seeds": count,
+        "agreed": count - len(failures),
+        "blocks": sum(outcome.height for outcome in outcomes),
+        "transactions": sum(outcome.transactions for outcome in outcomes),
+        "failures": [
+            {
+                "seed": f.seed,
+                "violations": f.violations,
+                "replay": f"raclette sim --protocol {protocol} --seed {f.seed} --faults",
+            }
+            for f in failures
+        ],
+    }
     if json:
         print_json(result)
     else:
-        print_pairs("", {key: value for key, value in result.items() if not isinstance(value, (dict, list))})
+        print_pairs("", {key: value for key, value in result.items() if key != "failures"})
         for failure in result["failures"][:SHOWN_VIOLATIONS_MAX]:
             console.print(
                 f"[red]seed {failure['seed']}[/red] {failure['violations'][:1]}\n  replay: {failure['replay']}"
             )
-    if result["failures"]:
+    if failures:
         raise typer.Exit(VERDICT_FAILED)
