@@ -23,7 +23,7 @@ from raclette.primitives.errors import PeerFault
 from raclette.primitives.signing import Verifier
 from raclette.primitives.units import KIBIBYTE, MEBIBYTE
 
-_log = structlog.get_logger("raclette.gate")
+_log = structlog.get_logger(room="gate")
 
 # What one peer may have waiting at the gate, all lanes: two of the largest frames and small change; and frames, for
 # small ones have overhead too. Reading stops above and starts again below half.

@@ -51,12 +51,13 @@ from raclette.node.host import (
     Parcel,
     Transmit,
 )
-from raclette.primitives.errors import Refused
+from raclette.node.view import NodeView
+from raclette.primitives.errors import Misuse, Refused
 from raclette.primitives.signing import Ed25519Verifier, Verifier
 from raclette.primitives.units import SECOND
 from raclette.store.contract import Store
 
-_log = structlog.get_logger("raclette.host")
+_log = structlog.get_logger(room="host")
 
 # Effects that may wait for the disk before the gate holds further frames back: about a second's worth under full load.
 EFFECTS_WAITING_MAX = 20_000
@@ -101,13 +102,14 @@ class LiveHost:
         store: Store,
         *,
         decode: Callable[[bytes], Transaction],
+        view: NodeView | None = None,
         settings: HostSettings | None = None,
         make_searcher: SearcherFactory | None = None,
         verifier: Verifier | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        """`decode` is the ledger's (or a memo before it). Without `make_searcher` nothing is ever sealed. The store
-        stays the caller's to close."""
+        """`decode` is the ledger's (or a memo before it); `view` the node's read side, for RPC. Without `make_searcher`
+        nothing is ever sealed. The store stays the caller's to close."""
         self.node = node
         self.transport = transport
         self.store = store
@@ -123,6 +125,7 @@ class LiveHost:
         self.started_at = 0
         self.tracker_handler: TrackerHandler | None = None
         self._decode = decode
+        self._view = view
         self._clock = clock
         self._now = 0
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -203,6 +206,13 @@ class LiveHost:
                 raise
 
     # -- for clients of the process (RPC, CLI)
+
+    @property
+    def view(self) -> NodeView:
+        """The node's read side. Raises Misuse if the host was made without one."""
+        if self._view is None:
+            raise Misuse("this host was made without a view")
+        return self._view
 
     def now(self) -> int:
         """Nanoseconds since 1970, never going back."""

@@ -20,8 +20,8 @@ _BACKLOG = 128
 _ACCEPT_PAUSE_SECONDS = 0.1
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises ConfigError with one clear line if it cannot be had."""
+def bind(host: str, port: int, key: str = "network.listen") -> socket.socket:
+    """A listening socket. Raises ConfigError with one clear line, which names `key`, if it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -31,7 +31,7 @@ def bind(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ConfigError(f"network.listen: cannot listen on {host}:{port}: {reason}") from error
+        raise ConfigError(f"{key}: cannot listen on {host}:{port}: {reason}") from error
     listener.setblocking(False)
     return listener
 

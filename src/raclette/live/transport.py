@@ -36,7 +36,7 @@ from raclette.primitives.errors import PeerFault
 from raclette.primitives.signing import Ed25519Signer
 from raclette.primitives.units import SECOND
 
-_log = structlog.get_logger("raclette.transport")
+_log = structlog.get_logger(room="transport")
 
 # How often silence and liveness are looked at, as a part of the ping interval, and at most.
 _WATCHES_PER_PING = 4

@@ -23,7 +23,7 @@ from raclette.primitives.signing import Signer
 from raclette.primitives.units import MINUTE
 from raclette.store.contract import Batch, Store
 
-_log = structlog.get_logger("raclette.tracker")
+_log = structlog.get_logger(room="tracker")
 
 # Peers whose records are kept here. More than a tracker lists by default makes no sense.
 DIRECTORY_MAX = 10_000

@@ -35,7 +35,7 @@ from raclette.node.outbox import Write
 from raclette.primitives.units import MINUTE, SECOND
 from raclette.store.contract import Store
 
-_log = structlog.get_logger("raclette.tracker")
+_log = structlog.get_logger(room="tracker")
 
 # A peer that breaks the tracker's rules is refused for this long (ns).
 FAULT_BAN = 1 * MINUTE
