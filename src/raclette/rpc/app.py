@@ -43,7 +43,7 @@ class RpcApp:
         self._dispatcher = Dispatcher(method_table(), config.limits)
         self._context = Context(backend, config.limits, Lookup())
         self._feed = Feed(backend)
-        self._websockets = 0
+        self.websockets = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -105,17 +105,17 @@ class RpcApp:
         await receive()  # websocket.connect
         try:
             self._check(_first_of_each(scope["headers"]))
-            if self._websockets >= self._limits.websockets_max:
+            if self.websockets >= self._limits.websockets_max:
                 raise BadRequest(503, f"limit exceeded: {self._limits.websockets_max} WebSockets")
         except BadRequest as error:
             await _reject(send, error)
             return
-        self._websockets += 1
+        self.websockets += 1
         try:
             await send({"type": "websocket.accept"})
             await Session(receive, send, self._context, self._feed, self._limits).run(self._dispatcher, self._admission)
         finally:
-            self._websockets -= 1
+            self.websockets -= 1
 
 
 def _check_form(method: str, headers: dict[bytes, bytes], body_bytes_max: int) -> None:

@@ -44,6 +44,11 @@ class RpcServer:
                 raise ConfigError(f"rpc: the server on {host}:{port} ended at once")
         return host, port
 
+    @property
+    def websockets(self) -> int:
+        """How many are open."""
+        return 0 if self._app is None else self._app.websockets
+
     async def stop(self) -> None:
         """Stop listening, end subscriptions, finish what is in progress. Idempotent."""
         if self._task is None or self._server is None or self._app is None:

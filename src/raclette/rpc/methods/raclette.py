@@ -60,14 +60,15 @@ class Supply:
 
     async def answer(self, context: Context) -> dict[str, Any]:
         """Money in existence after the head, in wei: the sum over every account, which takes about a microsecond
-        each; and of it what the protocol has issued as rewards. `supply` and `issued` are decimal strings."""
+        each; and of it what the protocol has issued as rewards, so that `supply` less `issued` never changes. Both are
+        decimal strings."""
         async with self._lock:
             view = context.view
             head = view.head
             if self._known[0] != head.hash:
-                entries = view.entries()
+                entries, issued = view.entries(), str(view.issued(head.number))
                 supply = await asyncio.to_thread(view.ledger.supply, entries)
-                self._known = head.hash, {**_head_json(head), "supply": str(supply), "issued": str(view.issued(head.number))}
+                self._known = head.hash, {**_head_json(head), "supply": str(supply), "issued": issued}
             return self._known[1]
 
 
@@ -222,9 +223,11 @@ def register(table: MethodTable) -> None:
         return await totals.answer(context)
 
     supply.__doc__ = Supply.answer.__doc__
-    add("raclette_supply", returns="object", example={"number": 16, "hash": HASH.example, "supply": "1" + "0" * 23})(
-        supply
-    )
+    add(
+        "raclette_supply",
+        returns="object",
+        example={"number": 16, "hash": HASH.example, "supply": "5000", "issued": "0"},
+    )(supply)
     add("raclette_nodeInfo", returns="object")(node_info)
     add("raclette_peers", returns="array of objects")(peers)
     add("raclette_consensusState", returns="object", example={"protocol": "pbft", "view": 0, "…": "…"})(consensus_state)

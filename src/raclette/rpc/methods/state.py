@@ -3,12 +3,11 @@
 from typing import Any
 
 from raclette.chain.ledger import StateReader
-from raclette.chain.transaction import DYNAMIC_FEE, EthereumTransaction
-from raclette.ledgers.bank.bank import gas_needed
+from raclette.ledgers.bank import gas_for
 from raclette.primitives import rlp
-from raclette.primitives.errors import Misuse, Refused
+from raclette.primitives.errors import Misuse
 from raclette.primitives.keys import checksum_address
-from raclette.rpc.errors import refusal, server_error
+from raclette.rpc.errors import server_error
 from raclette.rpc.kinds import ADDRESS, BLOCK, CALL, LATEST, BlockRef, Kind, read_list, read_quantity, read_sized
 from raclette.rpc.lookup import require_state, state_not_kept
 from raclette.rpc.render import hex_data
@@ -96,37 +95,17 @@ def call(context: Context, fields: dict[str, Any], ref: BlockRef) -> str:
 def estimate_gas(context: Context, fields: dict[str, Any], ref: BlockRef) -> str:
     """Gas that the transaction will use: exact, because this ledger's costs follow from the transaction alone."""
     header, state = require_state(context.view, ref)
-    detail = _as_transaction(context, fields)
     _check_funds(context, fields, state)
-    gas = gas_needed(detail)
+    gas = gas_for(fields["to"], fields.get("input", b""), fields.get("accessList", ()))
     allowed = min(fields.get("gas") or header.gas_limit, header.gas_limit)
     if gas > allowed:
         raise server_error(f"gas required exceeds allowance ({allowed})")
     return hex(gas)
 
 
-def _as_transaction(context: Context, fields: dict[str, Any]) -> EthereumTransaction:
-    fee = fields.get("maxFeePerGas", fields.get("gasPrice", 0))
-    return EthereumTransaction(
-        type=DYNAMIC_FEE,
-        chain_id=context.view.chain_id,
-        nonce=0,
-        max_priority_fee=fee,
-        max_fee=fee,
-        gas=0,
-        to=fields.get("to"),
-        value=fields.get("value", 0),
-        data=fields.get("input", b""),
-        access_list=fields.get("accessList", ()),
-        y_parity=0,
-        r=1,
-        s=1,
-    )
-
-
 def _check_funds(context: Context, fields: dict[str, Any], state: StateReader) -> None:
     if fields.get("to") is None:
-        raise refusal(Refused("no-contracts", "contract creation refused: the bank has no contracts"))
+        raise server_error("contract creation refused: this ledger has no contracts")
     sender, value = fields.get("from", bytes(20)), fields.get("value", 0)
     if value:
         have = ask_ledger(context, "balance", [sender], state)
