@@ -101,3 +101,6 @@ class Reassembly:
         self._raws = [None] * len(self._ids)
         self._bytes = 0
         self._whole = True
+
+
+__all__ = ["SHORT_ID_BYTES", "Lookup", "Reassembly", "Root", "encode_short_ids"]

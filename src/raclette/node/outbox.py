@@ -254,7 +254,7 @@ class Outbox:
             if entry is not None and entry.due == due:
                 break
             heappop(self._due)
-        if not self._due or (self._timer is not None and self._timer <= self._due[0][0]):
+        if not self._due or (self._timer is not None and now < self._timer <= self._due[0][0]):
             return []
         self._timer = max(self._due[0][0], now + self.limits.burst_pause)
         return [SetTimer(RETRY, self._timer - now)]
