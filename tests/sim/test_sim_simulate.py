@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from raclette.primitives.errors import ConfigError
+from raclette.primitives.errors import ConfigError, InvariantBroken
 from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.protocols.pbft.quorum import Committee
 from raclette.sim.campaign import campaign, schedule
@@ -129,6 +129,16 @@ def test_the_campaign_catches_a_quorum_that_is_too_small(monkeypatch: pytest.Mon
         for violation in outcome.violations
     )
     assert "agreement" in caught
+
+
+def test_an_exception_in_a_run_is_an_outcome_with_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(config: SimConfig) -> SimReport:
+        raise InvariantBroken("two heads")
+
+    monkeypatch.setattr("raclette.sim.campaign.simulate", break_down)
+    (outcome,) = campaign("pbft", [5])
+    assert (outcome.seed, outcome.agreed) == (5, False)
+    assert "two heads" in outcome.violations[0]["detail"]
 
 
 def test_a_schedule_follows_from_its_seed_alone() -> None:
