@@ -241,5 +241,5 @@ CALL = Kind(
     "A transaction object: `from`, `to`, `gas`, `gasPrice` or `maxFeePerGas` and `maxPriorityFeePerGas`, `value`, "
     "`input` (or `data`), `accessList`; all optional.",
     read_call,
-    {"from": _ADDRESS, "to": "0x" + "11" * 20, "value": "0x1"},
+    {"from": _ADDRESS, "to": "0x" + "11" * 20, "value": "0x0"},
 )
