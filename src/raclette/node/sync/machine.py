@@ -442,6 +442,8 @@ class Sync:
             if block.number != parent.number + 1:
                 raise InvalidHeader("header-number", f"{block.number} after {parent.number}")
             self._engine.check_header(block.header, parent, self._chain.header, now)
+            if certificate and self._engine.needs_certificate:
+                self._engine.check_certificate(block.header, certificate)
         except NotYet:
             return
         except PeerFault as fault:
