@@ -9,6 +9,7 @@ at the client's certificate). A retired link still reads, so that nothing alread
 """
 
 import asyncio
+import time
 from enum import Enum, auto
 from typing import Protocol, cast
 
@@ -88,7 +89,7 @@ class Link(asyncio.Protocol):
         self._rate_checked = 0.0
         self._bytes_allowed = float(owner.limits.inbound_bytes_per_second)
         self._frames_allowed = float(owner.limits.inbound_frames_per_second)
-        self._pings: dict[int, float] = {}
+        self._pings: dict[int, int] = {}  # nonce -> when, by a clock finer than the loop's
         self._ping_number = 0
         self._farewell: asyncio.TimerHandle | None = None
         self.dialled = dialled
@@ -231,7 +232,7 @@ class Link(asyncio.Protocol):
         elif (now - self.pinged) * SECOND > limits.ping_interval:
             self.pinged = now
             self._ping_number += 1
-            self._pings = {self._ping_number: now}
+            self._pings = {self._ping_number: time.perf_counter_ns()}
             self.lanes.push_control(encode_ping(self._ping_number))
             self._schedule_pump()
 
@@ -257,7 +258,7 @@ class Link(asyncio.Protocol):
             case Pong(nonce):
                 asked = self._pings.pop(nonce, None)
                 if asked is not None:
-                    self.round_trip_ns = int((self._loop.time() - asked) * SECOND)
+                    self.round_trip_ns = time.perf_counter_ns() - asked
 
     def _answer_ping(self, nonce: int) -> None:
         if self.lanes.control_count >= PONGS_MAX:

@@ -74,6 +74,7 @@ class TlsTransport:
         self._links: dict[bytes, Link] = {}
         self._others: set[Link] = set()
         self._bans: dict[bytes, float] = {}
+        self._said_of: dict[bytes, str] = {}  # last reason logged for a peer that does not answer
         self._stopping = False
         self._watcher: asyncio.Task[None] | None = None
         self._listener = Listener(
@@ -139,6 +140,7 @@ class TlsTransport:
     def unwant(self, peer: bytes) -> None:
         """See the contract."""
         self._dialer.unwant(peer)
+        self._said_of.pop(peer, None)
 
     def drop(self, peer: bytes, reason: str, ban: int) -> None:
         """See the contract."""
@@ -227,6 +229,7 @@ class TlsTransport:
     def on_link_up(self, link: Link) -> None:
         """Tell the handler of a peer that was not linked before."""
         self.counters.links_made += 1
+        self._said_of.pop(link.node_id, None)
         _log.info("link-up", peer=link.node_id.hex()[:16], address=link.address, dialled=link.dialled is not None)
         if link.hello is not None and self._handler is not None:
             self._handler.on_up(link.hello)
@@ -291,8 +294,13 @@ class TlsTransport:
         if slug in ("duplicate", "refused-duplicate", "shutdown"):
             return
         self._count_refusal(slug)
-        whom = link.dialled or link.address
-        _log.info("link-refused", peer=str(whom), reason=link.reason)
+        whom = str(link.dialled or link.address)
+        if link.dialled is not None:
+            # A peer that is down is dialled for hours: one line until something changes.
+            if self._said_of.get(link.dialled.node_id) == link.reason:
+                return
+            self._said_of[link.dialled.node_id] = link.reason
+        _log.info("link-refused", peer=whom, reason=link.reason)
 
     def _count_refusal(self, reason: str) -> None:
         self.counters.refusals[reason] += 1
