@@ -8,7 +8,7 @@ from typing import Any
 from raclette.node.view import NodeView
 from raclette.rpc.backend import Backend
 from raclette.rpc.config import RpcLimits
-from raclette.rpc.errors import RpcError, invalid_parameters
+from raclette.rpc.errors import invalid_parameters
 from raclette.rpc.kinds import Kind
 from raclette.rpc.lookup import Lookup
 
@@ -108,6 +108,3 @@ class MethodTable:
             return handler
 
         return register
-
-
-__all__ = ["REQUIRED", "Context", "Handler", "Method", "MethodTable", "Parameter", "RpcError", "Subscriber"]

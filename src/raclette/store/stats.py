@@ -56,7 +56,19 @@ def table_stats(store: RocksStore) -> list[TableStats]:
 
 def check_tables(store: RocksStore) -> list[TableCheck]:
     """Read every record of every table; damage in one table does not stop the others from being read."""
-    return [_check_of(store, table) for table in Table]
+    return [check_table(store, table) for table in Table]
+
+
+def check_table(store: RocksStore, table: Table) -> TableCheck:
+    """Read every record of one table."""
+    records = size = 0
+    try:
+        for key, value in store.scan(table):
+            records += 1
+            size += len(key) + len(value)
+    except StoreDamaged as error:
+        return TableCheck(table.value, records, size, str(error))
+    return TableCheck(table.value, records, size, None)
 
 
 def _stats_of(store: RocksStore, table: Table) -> TableStats:
@@ -82,14 +94,3 @@ def _number(text: str) -> int:
 def _field(text: str, pattern: str) -> int:
     found = re.search(pattern, text)
     return int(found.group(1)) if found else 0
-
-
-def _check_of(store: RocksStore, table: Table) -> TableCheck:
-    records = size = 0
-    try:
-        for key, value in store.scan(table):
-            records += 1
-            size += len(key) + len(value)
-    except StoreDamaged as error:
-        return TableCheck(table.value, records, size, str(error))
-    return TableCheck(table.value, records, size, None)
