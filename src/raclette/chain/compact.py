@@ -63,6 +63,10 @@ class Reassembly:
         """Indexes still to be asked for, in order; all of them after a mismatch."""
         return tuple(index for index, raw in enumerate(self._raws) if raw is None)
 
+    def missing_ids(self) -> dict[bytes, int]:
+        """Short id -> index of what is still to come."""
+        return {self._ids[index]: index for index in self.missing()}
+
     def fill(self, items: Mapping[int, bytes]) -> None:
         """Take raw transactions by index. Those we have already are ignored.
 

@@ -18,12 +18,12 @@ from raclette.chain.genesis import sample_key
 from raclette.chain.presets import SAMPLE_BALANCE, sample_name
 from raclette.cli import verbs
 from raclette.cli.app import app, examples
-from raclette.cli.client import RpcError, Unreachable
 from raclette.cli.load import ClosedLoop, LoadFailed, percentiles
 from raclette.cli.network import LocalNetwork, LocalNode, NetworkPlan
 from raclette.cli.output import VERDICT_FAILED, Json, console, one_line_errors, print_json, print_table
 from raclette.ledgers.bank.samples import sample_transfers
 from raclette.primitives.errors import RacletteError
+from raclette.primitives.keys import checksum_address
 
 ACCOUNTS = 1_000
 # Accounts that write letters instead of being part of the load.
@@ -45,7 +45,7 @@ class Story:
     def tell(self, text: str) -> None:
         """One line with the time since the beginning."""
         if not self._quiet:
-            console.print(f"[dim]{time.perf_counter() - self._start:6.1f} s[/dim]  {text}")
+            console.print(f"[dim]{time.perf_counter() - self._start:6.1f} s[/dim]  {text}", soft_wrap=True)
 
 
 @app.command(
@@ -85,12 +85,12 @@ async def run_live(folder: Path, protocol: str, transfers: int, story: Story) ->
         await linked(network)
         story.tell("all linked over TLS 1.3; every node speaks JSON-RPC: " + network.nodes[0].rpc_url)
         loop, latecomer = await load(network, transfers, story)
-        letters = await write_letters(network, story)
+        last = await write_letters(network, story)
         everybody = [*network.nodes, latecomer]
-        await agreement(everybody, story)
-        rows = [await describe(node) for node in everybody]
+        height = await agreement(everybody, last, story)
+        rows = [await describe(node, height) for node in everybody]
         read = await read_letters(latecomer)
-        story.tell(f"{read} of {letters} sealed letters read from the late joiner's copy of the chain")
+        story.tell(f"{read} of {LETTERS} sealed letters read from the late joiner's copy of the chain")
     return report(loop, rows, read, protocol)
 
 
@@ -148,18 +148,22 @@ async def disturb(
 
 
 async def write_letters(network: LocalNetwork, story: Story) -> int:
-    """Sealed messages between sample accounts, handed to different nodes."""
-    hashes = []
-    for index in range(LETTERS):
-        key = sample_key(index % WRITERS)
-        node = network.nodes[index % len(network.nodes)]
-        to = sample_key((index + 1) % WRITERS)
-        recipient = verbs.Recipient(to.address, to.public_key, sample_name((index + 1) % WRITERS))
-        sent = await verbs.send(node.client, key, recipient, 1, f"letter {index}: the cheese is melting")
-        hashes.append(sent["hash"])
-        await verbs.included(node.client, sent["hash"])
-    story.tell(f"{len(hashes)} transfers with sealed messages committed")
-    return len(hashes)
+    """Sealed messages between sample accounts, handed to different nodes. Returns the height that has them all."""
+
+    async def write(index: int) -> int:
+        writer, reader = index % WRITERS, (index + 1) % WRITERS
+        node, to = network.nodes[index % len(network.nodes)], sample_key(reader)
+        recipient = verbs.Recipient(to.address, to.public_key, sample_name(reader))
+        text = f"letter {index}: the cheese is melting"
+        sent = await verbs.send(node.client, sample_key(writer), recipient, 1, text)
+        receipt = await verbs.included(node.client, sent["hash"])
+        return int(receipt["blockNumber"], 16)
+
+    heights = []
+    for first in range(0, LETTERS, WRITERS):
+        heights += await asyncio.gather(*(write(index) for index in range(first, first + WRITERS)))
+    story.tell(f"{LETTERS} transfers with sealed messages committed")
+    return max(heights)
 
 
 async def read_letters(node: LocalNode) -> int:
@@ -176,37 +180,43 @@ async def read_letters(node: LocalNode) -> int:
 
 def key_text(index: int) -> str:
     """Checksummed address of a sample account."""
-    from raclette.primitives.keys import checksum_address
-
     return checksum_address(sample_key(index).address)
 
 
-async def agreement(nodes: list[LocalNode], story: Story) -> None:
-    """Wait until all have the same head, or the time is up: the table will tell."""
+async def agreement(nodes: list[LocalNode], least: int, story: Story) -> int:
+    """Wait until all have the same block at the lowest of their heads, which must have reached `least`: the height to
+    compare at. Where blocks are never final, heads go on differing; after the time is up the table will tell."""
     deadline = time.perf_counter() + AGREE_TIMEOUT_S
-    while time.perf_counter() < deadline:
-        try:
-            heads = {(await node.client.call("eth_getBlockByNumber", "latest", False))["hash"] for node in nodes}
-        except (RpcError, Unreachable):
-            heads = set()
-        if len(heads) == 1:
-            story.tell("all five have the same head")
-            return
+    while True:
+        heights = [int(await node.client.call("eth_blockNumber"), 16) for node in nodes]
+        lowest = min(heights)
+        blocks = {(await block_at(node, lowest))["hash"] for node in nodes}
+        if len(blocks) == 1 and lowest >= least:
+            story.tell(f"all five have the same block at height {lowest}")
+            return lowest
+        if time.perf_counter() > deadline:
+            story.tell("[red]they do not agree[/red]")
+            return lowest
         await asyncio.sleep(0.1)
-    story.tell("[red]they do not agree[/red]")
 
 
-async def describe(node: LocalNode) -> dict[str, Any]:
-    """A row of the table."""
-    head = await node.client.call("eth_getBlockByNumber", "latest", False)
+async def block_at(node: LocalNode, number: int) -> dict[str, Any]:
+    """The block, or an empty answer if the head has just moved below it."""
+    found = await node.client.call("eth_getBlockByNumber", hex(number), False)
+    return found or {"hash": "", "stateRoot": ""}
+
+
+async def describe(node: LocalNode, height: int) -> dict[str, Any]:
+    """A row of the table: the block at the common height, and the money at the node's own head."""
+    block = await block_at(node, height)
     supply = await node.client.call("raclette_supply")
     return {
         "name": node.name,
-        "height": int(head["number"], 16),
-        "head": head["hash"],
-        "state_root": head["stateRoot"],
+        "height": height,
+        "head": block["hash"],
+        "state_root": block["stateRoot"],
         "supply": int(supply["supply"]),
-        "rewards": int(supply["issued"]),
+        "issued": int(supply["issued"]),
         "peers": int(await node.client.call("net_peerCount"), 16),
     }
 
@@ -225,12 +235,12 @@ def report(loop: ClosedLoop, rows: list[dict[str, Any]], read: int, protocol: st
         "height": rows[0]["height"],
         "transactions": len(loop.committed) + LETTERS,
         "state_root": rows[0]["state_root"],
-        "supply_conserved": all(row["supply"] == genesis + row["rewards"] for row in rows),
+        "supply_conserved": all(row["supply"] == genesis + row["issued"] for row in rows),
         "committed_per_s": len(loop.committed) / span if span else 0.0,
         "p50_ms": p50,
         "p99_ms": p99,
         "letters_read": read,
-        "table": [row | {"supply": str(row["supply"]), "rewards": str(row["rewards"])} for row in rows],
+        "table": [row | {"supply": str(row["supply"]), "issued": str(row["issued"])} for row in rows],
     }
 
 
@@ -250,14 +260,14 @@ def show(result: dict[str, Any]) -> None:
         (
             row["name"],
             row["height"],
-            row["head"][:18] + "…",
-            row["state_root"][:18] + "…",
+            row["head"][:14] + "…",
+            row["state_root"][:14] + "…",
             verbs.format_amount(int(row["supply"])),
             row["peers"],
         )
         for row in result["table"]
     )
-    print_table("", ("node", "height", "head", "state root", "sum of balances", "peers"), rows)
+    print_table("", ("node", "height", "block", "state root", "coins", "peers"), rows)
     simulated = result["simulated"]
     console.print(
         f"live       {result['transactions']:,} transactions, {result['committed_per_s']:,.0f} a second, "
@@ -265,7 +275,7 @@ def show(result: dict[str, Any]) -> None:
     )
     console.print(
         f"simulated  {simulated['transactions']:,} transactions to height {simulated['height']} in "
-        f"{simulated['virtual_ms'] / 1000:.1f} virtual seconds, digest {simulated['digest'][:16]}…"
+        f"{simulated['virtual_ms'] / 1000:.1f} virtual s, digest {simulated['digest'][:12]}…"
     )
     good = result["agreed"] and result["supply_conserved"]
     verdict = "[green]agreed: one ledger everywhere, and no money appeared or vanished[/green]"

@@ -1,16 +1,19 @@
 """Blocks on their way from short ids to whole: what waits for missing transactions, and whom to ask.
 
-A message about a block waits here until its body is complete. First the peer that sent it is asked for exactly what the
-mempool lacks; if it is silent, or the ids collided (the root does not match), the whole body is asked for, from each
-peer that mentioned the block in turn.
+A message about a block waits here until its body is complete. Proposals travel in a faster lane than transactions, so
+most of what is missing is already on its way: it gets a moment to arrive. Then the peer that sent the message is asked
+for exactly what the mempool lacks; if it is silent, or the ids collided (the root does not match), the whole body is
+asked for, from each peer that mentioned the block in turn.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from raclette.chain.block import Block
 from raclette.chain.compact import Reassembly
 from raclette.chain.ledger import Transaction
+from raclette.chain.mempool import SHORT_ID_BYTES
 from raclette.engine.message import CarriesBlock
 from raclette.node.wire import GetBlockTransactions
 from raclette.primitives.errors import InvalidBlock
@@ -22,6 +25,8 @@ OWNER = "assembly"
 ASSEMBLIES_MAX = 64
 # Most messages that wait for the same block (a proposal, its re-proposal, its announcement, by several peers).
 WAITING_PER_BLOCK_MAX = 16
+# How long missing transactions may take to arrive by gossip before they are asked for: a few batches' delay.
+GOSSIP_GRACE = 10 * MILLISECOND
 # How long a peer may take to answer: several times a bad round trip.
 ANSWER_TIMEOUT = 500 * MILLISECOND
 # Times a block's body is asked for before it is given up; a finality proof or sync brings it then.
@@ -47,6 +52,13 @@ class Ask(NamedTuple):
     timeout: int = ANSWER_TIMEOUT
 
 
+class Wait(NamedTuple):
+    """Give gossip until `delay` nanoseconds have passed, then call `timed_out`."""
+
+    block_hash: bytes
+    delay: int
+
+
 class Ready(NamedTuple):
     """The block is whole: these messages can go to the engine."""
 
@@ -54,8 +66,11 @@ class Ready(NamedTuple):
     waiting: tuple[Waiting, ...]
 
 
+Step: TypeAlias = Ask | Wait | Ready | None
+
+
 class _Pending:
-    __slots__ = ("asked", "attempts", "peers", "reassembly", "waiting")
+    __slots__ = ("asked", "attempts", "missing", "peers", "reassembly", "waiting")
 
     def __init__(self, reassembly: Reassembly) -> None:
         self.reassembly = reassembly
@@ -63,6 +78,8 @@ class _Pending:
         self.peers: list[bytes] = []
         self.asked: bytes = b""
         self.attempts = 0
+        # Short ids that gossip may still bring, with their indexes; empty once we have asked.
+        self.missing: dict[bytes, int] = {}
 
 
 class Assemblies:
@@ -74,8 +91,8 @@ class Assemblies:
     def __len__(self) -> int:
         return len(self._pending)
 
-    def add(self, waiting: Waiting, reassembly: Reassembly) -> Ask | Ready | None:
-        """A message arrived whose block is not here. None: wait for what is asked for already."""
+    def add(self, waiting: Waiting, reassembly: Reassembly) -> Step:
+        """A message arrived whose block is not here. None: its body is being waited for already."""
         block_hash = waiting.message.header.hash
         pending = self._pending.get(block_hash)
         if pending is not None:
@@ -89,9 +106,32 @@ class Assemblies:
         self._pending[block_hash] = pending
         if len(self._pending) > ASSEMBLIES_MAX:
             self._pending.popitem(last=False)
+        pending.missing = reassembly.missing_ids()
+        if pending.missing:
+            return Wait(block_hash, GOSSIP_GRACE)
         return self._step(block_hash, pending)
 
-    def answered(self, peer: bytes, block_hash: bytes, items: Items) -> Ask | Ready | None:
+    def gossiped(self, transactions: Sequence[Transaction]) -> list[Ready]:
+        """These came by gossip: which blocks do they complete?"""
+        ready: list[Ready] = []
+        for block_hash, pending in list(self._pending.items()):
+            if not pending.missing:
+                continue
+            found = {}
+            for transaction in transactions:
+                index = pending.missing.pop(transaction.hash[:SHORT_ID_BYTES], None)
+                if index is not None:
+                    found[index] = transaction.raw
+            if not found:
+                continue
+            pending.reassembly.fill(found)
+            if not pending.missing:
+                step = self._step(block_hash, pending)
+                if isinstance(step, Ready):
+                    ready.append(step)
+        return ready
+
+    def answered(self, peer: bytes, block_hash: bytes, items: Items) -> Step:
         """Transactions came. Unasked answers are ignored. Raises PeerFault if they do not fit."""
         pending = self._pending.get(block_hash)
         if pending is None or peer != pending.asked:
@@ -100,12 +140,14 @@ class Assemblies:
         pending.reassembly.fill({index: transaction.raw for index, transaction in items})
         return self._step(block_hash, pending)
 
-    def timed_out(self, block_hash: bytes) -> Ask | Ready | None:
-        """Nobody answered in time: ask the next one for all of it."""
+    def timed_out(self, block_hash: bytes) -> Step:
+        """Gossip had its moment: ask for what is missing. Nobody answered in time: ask the next one for all of it."""
         pending = self._pending.get(block_hash)
         if pending is None:
             return None
-        pending.reassembly.forget_all()
+        pending.missing = {}
+        if pending.attempts:
+            pending.reassembly.forget_all()
         return self._step(block_hash, pending)
 
     def arrived(self, block: Block) -> tuple[Waiting, ...]:
@@ -113,7 +155,7 @@ class Assemblies:
         pending = self._pending.pop(block.hash, None)
         return tuple(pending.waiting) if pending is not None else ()
 
-    def _step(self, block_hash: bytes, pending: _Pending) -> Ask | Ready | None:
+    def _step(self, block_hash: bytes, pending: _Pending) -> Step:
         try:
             block = pending.reassembly.block()
         except InvalidBlock:

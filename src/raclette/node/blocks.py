@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from raclette.chain.block import Block
 from raclette.chain.compact import Reassembly, encode_short_ids
+from raclette.chain.ledger import Transaction
 from raclette.engine.events import Received
 from raclette.engine.message import CarriesBlock, Message
 from raclette.gossip.events import Topic
 from raclette.node.assembly import OWNER as ASSEMBLY
-from raclette.node.assembly import Ask, Assemblies, Ready, Waiting
+from raclette.node.assembly import Ask, Assemblies, Ready, Step, Wait, Waiting
 from raclette.node.host import Lane
 from raclette.node.wire import (
     BlockTransactions,
@@ -48,6 +49,11 @@ class BlockDesk:
         # Public messages that the engine is looking at: block hash -> the peer they came from.
         self._judging: dict[bytes, bytes] = {}
         node.spread.serve(Topic.BLOCKS, self._payloads)
+
+    @property
+    def waits(self) -> bool:
+        """Is a block waiting for transactions?"""
+        return len(self._assemblies) > 0
 
     # Out
 
@@ -136,8 +142,15 @@ class BlockDesk:
             if self._chain.header(block_hash) is not None and block_hash in self._public:
                 self._spread.publish(Topic.BLOCKS, (block_hash,), peer)
 
-    def _act(self, step: Ask | Ready | None) -> None:
-        if isinstance(step, Ask):
+    def gossiped(self, transactions: Sequence[Transaction]) -> None:
+        """Transactions came by gossip: they may be what a block waits for."""
+        for step in self._assemblies.gossiped(transactions):
+            self._act(step)
+
+    def _act(self, step: Step) -> None:
+        if isinstance(step, Wait):
+            self._out.set_timer(ASSEMBLY, step.block_hash.hex(), step.delay)
+        elif isinstance(step, Ask):
             frame = encode_get_block_transactions(step.request)
             self._out.transmit((step.peer,), Lane.BLOCKS, frame, "get-block-transactions")
             self._out.set_timer(ASSEMBLY, step.request.block_hash.hex(), step.timeout)

@@ -54,6 +54,8 @@ class TransactionDesk:
     def received(self, peer: bytes, transactions: Sequence[Transaction]) -> None:
         """A peer's transactions: the new and acceptable ones go on to others."""
         by_hash = {transaction.hash: transaction for transaction in transactions}
+        if self._node.blocks.waits:
+            self._node.blocks.gossiped(transactions)
         fresh = self._spread.fresh(peer, Topic.TRANSACTIONS, tuple(by_hash))
         state = self._state()
         taken: list[bytes] = []
