@@ -62,6 +62,9 @@ class Chain(ChainReads):
         self.on_refused: Callable[[Sequence[tuple[Transaction, str]]], None] = lambda refused: None
         self._candidates = candidates
         self._invalid: dict[bytes, InvalidBlock] = {}
+        # Keys changed by so many of the lowest blocks above the base, all due to go into it.
+        self._counted = 0
+        self._changed: set[bytes] = set()
 
     @classmethod
     def open(
@@ -240,6 +243,8 @@ class Chain(ChainReads):
         moved = Reorganisation(
             tuple(self.executed(old.hash) for old in leaving), tuple(self.executed(new.hash) for new in joining)
         )
+        if leaving:
+            self._counted = 0
         while self._base.number > fork.number:
             self._retreat(fork)
         self._write_head(header, moved)
@@ -327,11 +332,20 @@ class Chain(ChainReads):
         limits = self._limits
         target = max(self.finalized.number, self.head.number - limits.layers_kept)
         while (due := target - self._base.number) > 0:
-            if due < limits.flush_blocks and not at_once:
-                nodes = (self._tree.get(block_hash) for block_hash in self._line[:due])
-                if sum(len(node.changes) for node in nodes if node and node.changes) < limits.flush_keys:
-                    return
+            if due < limits.flush_blocks and not at_once and self._due_keys(due) < limits.flush_keys:
+                return
             self._advance(min(due, limits.flush_blocks))
+
+    def _due_keys(self, due: int) -> int:
+        """How many keys the lowest `due` blocks above the base have changed."""
+        if self._counted == 0:
+            self._changed.clear()
+        for block_hash in self._line[self._counted : due]:
+            node = self._tree.get(block_hash)
+            if node is not None and node.changes is not None:
+                self._changed.update(node.changes)
+        self._counted = due
+        return len(self._changed)
 
     def _advance(self, count: int) -> None:
         nodes: list[TreeNode] = []
@@ -349,6 +363,7 @@ class Chain(ChainReads):
         undo_from = max(old_from, min(self.finalized.number, last.number) - self._limits.history_depth)
         forget = [self._need_canonical(number).hash for number in range(old_from, undo_from)]
         before = self._base.advance(nodes, trie, forget, undo_from)
+        self._counted = 0
         settled = self._tree.descendants(last.hash)
         for node in nodes:
             self._tree.remove(node.header.hash)

@@ -15,10 +15,10 @@ class ChainLimits:
     # Blocks between base and head while nothing is final. Deeper reorganisations go through undo records; proof-of-work
     # chains rarely see three blocks, so this costs them nothing.
     layers_kept: int = 128
-    # The base moves by this many blocks, or sooner by this many changed keys: many blocks write a hot account once, yet
-    # no single write takes more than some 20 ms.
+    # The base moves by this many blocks, or sooner by about this many changed keys: many blocks write a hot account
+    # once, yet no single write takes more than some 20 ms.
     flush_blocks: int = 32
-    flush_keys: int = 4096
+    flush_keys: int = 2048
     # Blocks below the base whose state can be asked for, rebuilt from undo records. Final chains keep no older records.
     history_depth: int = 1024
     # Blocks beside the head's branch, at about 2 KiB each in memory.

@@ -25,8 +25,10 @@ EMBED_BELOW = 32
 
 _TO_HEX = bytes(b"0123456789abcdef"[i] if i < 16 else 0 for i in range(256))
 _FROM_HEX = bytes(b"0123456789abcdef".find(bytes((i,))) & 0xFF for i in range(256))
-_STRING = [bytes((0x80 + size,)) for size in range(56)]
-_LIST = [bytes((0xC0 + size,)) for size in range(56)]
+# Prefixes of strings and lists of up to this many bytes, at hand: a full branch has 529.
+_SIZES = 600
+_STRING = [encode_length(size, 0x80) for size in range(_SIZES)]
+_LIST = [encode_length(size, 0xC0) for size in range(_SIZES)]
 _NO_REFS = [EMPTY_REF] * WIDTH
 
 
@@ -60,6 +62,11 @@ def decode_path(data: bytes) -> bytes:
     return nibbles + b"\x10" if data[0] & 0x20 else nibbles
 
 
+def list_prefix(size: int) -> bytes:
+    """What stands before a list of `size` bytes."""
+    return _LIST[size] if size < _SIZES else encode_length(size, 0xC0)
+
+
 def ref_of(encoded: bytes) -> bytes:
     """What stands for a node of that encoding in its parent."""
     return b"\xa0" + keccak256(encoded) if len(encoded) >= EMBED_BELOW else encoded
@@ -70,21 +77,24 @@ class Leaf:
 
     __slots__ = ("path", "ref", "value")
 
-    def __init__(self, path: bytes, value: bytes) -> None:
+    def __init__(self, path: bytes, value: bytes, ref: bytes | None = None) -> None:
+        """`ref`, where it is known already, spares the hash."""
         self.path = path
         self.value = value
-        self.ref = ref_of(self.encode()) if path else encode_bytes(value)
+        if ref is not None:
+            self.ref = ref
+        else:
+            self.ref = ref_of(self.encode()) if path else encode_bytes(value)
 
     def encode(self) -> bytes:
         """RLP of [hex-prefixed path, value]."""
         head = encode_path(self.path)
         value = self.value
         size = len(value)
-        body = _STRING[size] + value if 1 < size < 56 else encode_bytes(value)
+        body = _STRING[size] + value if 1 < size < _SIZES else encode_bytes(value)
         # A hex-prefixed path of one byte is below 0x80, so it stands for itself.
         payload = head + body if len(head) == 1 else _STRING[len(head)] + head + body
-        size = len(payload)
-        return (_LIST[size] if size < 56 else encode_length(size, 0xC0)) + payload
+        return list_prefix(len(payload)) + payload
 
 
 class Extension:
@@ -92,17 +102,16 @@ class Extension:
 
     __slots__ = ("child", "child_ref", "path", "ref")
 
-    def __init__(self, path: bytes, child: "Node | None", child_ref: bytes) -> None:
+    def __init__(self, path: bytes, child: "Node | None", child_ref: bytes, ref: bytes | None = None) -> None:
         self.path = path
         self.child = child
         self.child_ref = child_ref
-        self.ref = ref_of(self.encode())
+        self.ref = ref_of(self.encode()) if ref is None else ref
 
     def encode(self) -> bytes:
         """RLP of [hex-prefixed path, ref of the branch]."""
         payload = encode_bytes(encode_path(self.path)) + self.child_ref
-        size = len(payload)
-        return (_LIST[size] if size < 56 else encode_length(size, 0xC0)) + payload
+        return list_prefix(len(payload)) + payload
 
 
 class Branch:
@@ -110,44 +119,41 @@ class Branch:
 
     __slots__ = ("kids", "ref", "refs")
 
-    def __init__(self, refs: list[bytes], kids: "list[Node | None]") -> None:
+    def __init__(self, refs: list[bytes], kids: "list[Node | None]", ref: bytes | None = None) -> None:
         self.refs = refs
         self.kids = kids
-        payload = b"".join(refs)
-        size = len(payload)
-        # Same as ref_of(self.encode()), written out: this line runs for every branch that a block touches.
-        encoded = (_LIST[size] if size < 56 else encode_length(size, 0xC0)) + payload
-        self.ref = b"\xa0" + keccak256(encoded) if size >= EMBED_BELOW - 1 else encoded
+        self.ref = ref_of(self.encode()) if ref is None else ref
 
     def encode(self) -> bytes:
         """RLP of the 17 refs."""
         payload = b"".join(self.refs)
-        return encode_length(len(payload), 0xC0) + payload
+        return list_prefix(len(payload)) + payload
 
 
 Node: TypeAlias = Leaf | Extension | Branch
 
 
-def decode_node(data: bytes) -> Node:
-    """A node from its encoding, children not loaded but for the value. Raises DecodeError."""
+def decode_node(data: bytes, ref: bytes | None = None) -> Node:
+    """A node from its encoding, children not loaded but for the value; `ref` as in the constructors. Raises
+    DecodeError."""
     is_list, position, end = header_at(data, 0, len(data))
     if not is_list or end != len(data):
         raise DecodeError("trie-node", "not one list")
     refs: list[bytes] = []
     while position < end:
         prefix = data[position]
-        if prefix == 0xA0 and position + 33 <= end:
+        if prefix == 0xA0:
             stop = position + 33
         elif prefix == 0x80:
             stop = position + 1
         else:
             _, _, stop = header_at(data, position, end)
         refs.append(data[position:stop])
-        if len(refs) > WIDTH:
-            raise DecodeError("trie-node", f"more than {WIDTH} items")
+        if stop > end or len(refs) > WIDTH:
+            raise DecodeError("trie-node", f"cut, or more than {WIDTH} items")
         position = stop
     if len(refs) == WIDTH:
-        return _decode_branch(refs)
+        return _decode_branch(refs, ref)
     if len(refs) != 2:
         raise DecodeError("trie-node", f"{len(refs)} items")
     path = decode_path(_string(refs[0]))
@@ -155,23 +161,23 @@ def decode_node(data: bytes) -> Node:
         value = _string(refs[1])
         if not value:
             raise DecodeError("trie-node", "a leaf without value")
-        return Leaf(path, value)
+        return Leaf(path, value, ref)
     if not path:
         raise DecodeError("trie-node", "an extension by nothing")
     _check_child(refs[1])
     if refs[1] == EMPTY_REF:
         raise DecodeError("trie-node", "an extension to nothing")
-    return Extension(path, None, refs[1])
+    return Extension(path, None, refs[1], ref)
 
 
-def _decode_branch(refs: list[bytes]) -> Branch:
-    for ref in refs[:TERMINATOR]:
-        if len(ref) != 33 or ref[0] != 0xA0:
-            _check_child(ref)
+def _decode_branch(refs: list[bytes], ref: bytes | None) -> Branch:
+    for kid_ref in refs[:TERMINATOR]:
+        if len(kid_ref) != 33 or kid_ref[0] != 0xA0:
+            _check_child(kid_ref)
     kids: list[Node | None] = [None] * WIDTH
     if refs[TERMINATOR] != EMPTY_REF:
-        kids[TERMINATOR] = Leaf(b"", _string(refs[TERMINATOR]))
-    return Branch(refs, kids)
+        kids[TERMINATOR] = Leaf(b"", _string(refs[TERMINATOR]), refs[TERMINATOR])
+    return Branch(refs, kids, ref)
 
 
 def _check_child(ref: bytes) -> None:

@@ -12,6 +12,7 @@ from raclette.chain.nodes import (
     TERMINATOR,
     Branch,
     Extension,
+    Leaf,
     Node,
     decode_node,
     is_hashed,
@@ -44,7 +45,7 @@ class TrieTable:
             raise StoreDamaged(f"table trie, key {path.hex() or 'root'}: does not hash to {ref[1:].hex()}")
         self.resident += 1
         try:
-            return decode_node(data)
+            return decode_node(data, ref)
         except DecodeError as error:
             raise StoreDamaged(f"table trie, key {path.hex() or 'root'}: {error}") from error
 
@@ -82,9 +83,11 @@ def _drop_below(node: Node | None, levels: int) -> None:
                 node.kids[slot] = None
 
 
-def difference(old: Trie, new: Trie) -> Iterator[tuple[bytes, bytes | None]]:
+def difference(old: Trie, new: Trie) -> list[tuple[bytes, bytes | None]]:
     """(path, encoding or None) of every stored node that `new` has otherwise than `old`. A root is always stored."""
-    yield from _differ(b"", _at(old.root), _at(new.root), old.source, new.source)
+    found: list[tuple[bytes, bytes | None]] = []
+    _Difference(old.source, new.source, found).compare(b"", _at(old.root), _at(new.root))
+    return found
 
 
 # A place in a trie: the node, and how many nibbles of its path (extension, leaf) lie above the place. `ref` names an
@@ -106,28 +109,44 @@ def _at(root: Node | None) -> _Place:
     return _NOWHERE if root is None else _Place(root, root.ref, True)
 
 
-def _differ(
-    path: bytes, old: _Place, new: _Place, old_source: NodeSource, new_source: NodeSource
-) -> Iterator[tuple[bytes, bytes | None]]:
-    if old.ref == new.ref and old.inside == new.inside == 0:
-        return
-    before, after = _node(old, path, old_source), _node(new, path, new_source)
-    if new.stored and after is not None and new.inside == 0:
-        yield path, after.encode()
-    elif old.stored and old.inside == 0:
-        yield path, None
-    if isinstance(before, Branch) and isinstance(after, Branch) and not old.inside and not new.inside:
-        slots = [slot for slot in range(TERMINATOR) if before.refs[slot] != after.refs[slot]]
-    else:
-        slots = sorted({*_steps(before, old.inside), *_steps(after, new.inside)})
-    for slot in slots:
-        yield from _differ(
-            path + bytes((slot,)),
-            _step(before, old.inside, slot),
-            _step(after, new.inside, slot),
-            old_source,
-            new_source,
-        )
+class _Difference:
+    """Walks both versions at once, into whatever differs."""
+
+    def __init__(self, old: NodeSource, new: NodeSource, found: list[tuple[bytes, bytes | None]]) -> None:
+        self._old = old
+        self._new = new
+        self._found = found
+
+    def compare(self, path: bytes, old: _Place, new: _Place) -> None:
+        """Anything below `path`, where the versions are at these places."""
+        if old.ref == new.ref and old.inside == new.inside == 0:
+            return
+        before, after = _node(old, path, self._old), _node(new, path, self._new)
+        if new.stored and after is not None and new.inside == 0:
+            self._found.append((path, after.encode()))
+        elif old.stored and old.inside == 0:
+            self._found.append((path, None))
+        if isinstance(before, Branch) and isinstance(after, Branch):
+            self._compare_branches(path, before, after)
+            return
+        for slot in sorted({*_steps(before, old.inside), *_steps(after, new.inside)}):
+            self.compare(path + bytes((slot,)), _step(before, old.inside, slot), _step(after, new.inside, slot))
+
+    def _compare_branches(self, path: bytes, before: Branch, after: Branch) -> None:
+        """As `compare`; nearly all of a block's work is here, so the usual case, a changed leaf, is written out."""
+        old_refs, new_refs = before.refs, after.refs
+        if old_refs == new_refs:
+            return
+        for slot in range(TERMINATOR):
+            ref = new_refs[slot]
+            if ref == old_refs[slot]:
+                continue
+            old_kid, new_kid = before.kids[slot], after.kids[slot]
+            below = path + bytes((slot,))
+            if type(old_kid) is Leaf and type(new_kid) is Leaf and len(ref) == 33 == len(old_refs[slot]):
+                self._found.append((below, new_kid.encode()))
+            else:
+                self.compare(below, _step(before, 0, slot), _step(after, 0, slot))
 
 
 def _node(place: _Place, path: bytes, source: NodeSource) -> Node | None:
