@@ -15,7 +15,7 @@ from raclette.engine.events import Event, Received
 from raclette.engine.message import Message
 from raclette.primitives.randomness import Random
 from raclette.protocols.pbft import PbftEngine
-from raclette.protocols.pbft.messages import Commit, NewView, PrePrepare, Prepare, ViewChange, Vote
+from raclette.protocols.pbft.messages import Commit, NewView, Prepare, PrePrepare, ViewChange, Vote
 
 # After settling every schedule ends well within this many virtual milliseconds.
 SETTLED_MS = 120_000
@@ -122,6 +122,7 @@ def explore(
         place: _liar(seed * 64 + place) if twisted else PbftEngine for place in places
     }
     world = World(size, seed=seed, twins=sorted(liars), factory=factory, factories=factories)
+    world.wire = seed % 8 == 0
     if rng.chance(crash_percent, 100):
         world.crash_chance = rng.choice((50, 300, 1_000))
     crashes = 0

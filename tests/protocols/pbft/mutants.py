@@ -1,23 +1,42 @@
 """Engines with a known, published bug each. The explorer or a directed story must catch every one of them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
-from raclette.chain.header import Header
 from raclette.engine.contract import EngineSetup
 from raclette.engine.effects import Effect, Persist
 from raclette.engine.events import Event
-from raclette.protocols.pbft import PbftEngine, ordering
+from raclette.protocols.pbft import PbftEngine, core, ordering, quorum
 from raclette.protocols.pbft.log import Filing
-from raclette.protocols.pbft.messages import Commit, NewView, Prepare, Vote
+from raclette.protocols.pbft.messages import Commit, NewView, Prepare
 from raclette.protocols.pbft.views import Base
+
+
+@contextmanager
+def patched(module: ModuleType, name: str, value: Any) -> Iterator[None]:
+    """A name of a module, replaced for a moment."""
+    honest = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, honest)
 
 
 class SmallQuorum(PbftEngine):
     """P1: f+1 votes pass for a quorum."""
 
     def __init__(self, setup: EngineSetup) -> None:
-        super().__init__(setup)
-        self.core.committee.quorum = self.core.committee.faults + 1
+        with patched(core, "Committee", _SmallCommittee):
+            super().__init__(setup)
+
+
+class _SmallCommittee(quorum.Committee):
+    def __init__(self, ids: Any, chain_id: int) -> None:
+        super().__init__(ids, chain_id)
+        self.quorum = self.faults + 1
 
 
 class CountsDuplicates(PbftEngine):
@@ -25,20 +44,31 @@ class CountsDuplicates(PbftEngine):
 
     def __init__(self, setup: EngineSetup) -> None:
         super().__init__(setup)
-        self._repeats = 0
-        honest = self.ordering.on_vote
+        self.ordering.__class__ = _CountingOrdering
 
-        def on_vote(vote: Prepare | Commit) -> Filing:
-            filing = honest(vote)
-            slot = self.core.slots.get(vote.height)
-            if filing is Filing.OLD and slot is not None and vote.sender != self.core.me:
-                votes: dict[int, Any] = slot.prepares if isinstance(vote, Prepare) else slot.commits
-                self._repeats += 1
-                votes[-self._repeats] = vote
-                self.core.touched.add(vote.height)
-            return filing
 
-        self.ordering.on_vote = on_vote  # type: ignore[method-assign]
+class _CountingOrdering(ordering.Ordering):
+    def on_vote(self, vote: Prepare | Commit) -> Filing:
+        filing = super().on_vote(vote)
+        slot = self.core.slots.get(vote.height)
+        if filing is Filing.OLD and slot is not None and vote.sender != self.core.me:
+            votes: dict[int, Any] = slot.prepares if isinstance(vote, Prepare) else slot.commits
+            votes[self.core.committee.size + len(votes)] = vote
+            self.core.touched.add(vote.height)
+        return filing
+
+    def _check_prepared(self, height: int, me: int) -> None:
+        with patched(ordering, "signatures_for", _repeated_signatures):
+            super()._check_prepared(height, me)
+
+    def _check_committed(self, height: int) -> None:
+        with patched(ordering, "signatures_for", _repeated_signatures):
+            super()._check_committed(height)
+
+
+def _repeated_signatures(votes: Any, view: int, block_hash: bytes) -> tuple[tuple[int, bytes], ...]:
+    matching = [vote for vote in votes.values() if vote.view == view and vote.block_hash == block_hash]
+    return tuple((vote.sender, vote.claim.signature) for vote in matching)
 
 
 class MixesViews(PbftEngine):
@@ -51,18 +81,12 @@ class MixesViews(PbftEngine):
 
 class _MixingOrdering(ordering.Ordering):
     def _check_prepared(self, height: int, me: int) -> None:
-        self._mixed(super()._check_prepared, height, me)
+        with patched(ordering, "signatures_for", _any_signatures):
+            super()._check_prepared(height, me)
 
     def _check_committed(self, height: int) -> None:
-        self._mixed(super()._check_committed, height)
-
-    def _mixed(self, check: Any, *arguments: int) -> None:
-        honest = ordering.signatures_for
-        ordering.signatures_for = _any_signatures
-        try:
-            check(*arguments)
-        finally:
-            ordering.signatures_for = honest
+        with patched(ordering, "signatures_for", _any_signatures):
+            super()._check_committed(height)
 
 
 def _any_signatures(votes: Any, view: int, block_hash: bytes) -> tuple[tuple[int, bytes], ...]:
@@ -115,21 +139,25 @@ class AcceptsEquivocation(PbftEngine):
 
 
 class _ForgetfulOrdering(ordering.Ordering):
+    def on_vote(self, vote: Prepare | Commit) -> Filing:
+        with patched(ordering, "file_vote", _file_last):
+            return super().on_vote(vote)
+
     def on_pre_prepare(self, message: Any) -> None:
         core = self.core
         height = message.header.number
-        slot = core.slots.get(height)
-        voted = core.voted.get(height)
-        if slot is not None and voted is not None and voted != message.header.hash and message.view == core.view:
-            parent: Header | None = core.chain.header(message.header.parent_hash)
-            if parent is not None and message.block is not None and height > core.final.number:
-                del core.voted[height]
-                slot.committed_view = -1
-                core.tip = parent
-                slot.prepares[message.sender] = message.vote
-                slot.proposal = message
-                return
+        slot, voted = core.slots.get(height), core.voted.get(height)
+        parent = core.chain.header(message.header.parent_hash)
+        if slot is not None and parent is not None and voted not in (None, message.header.hash):
+            del core.voted[height]
+            slot.committed_view = -1
+            core.tip = parent
         super().on_pre_prepare(message)
+
+
+def _file_last(votes: Any, vote: Any) -> Filing:
+    votes[vote.sender] = vote
+    return Filing.NEW
 
 
 class ForgetsVotes(PbftEngine):
@@ -159,12 +187,15 @@ class _ReproposingOrdering(ordering.Ordering):
                     core.broadcast(self._cast(me, header, core.chain.block(header.hash)))
 
 
-def votes_of(messages: list[Any]) -> dict[tuple[str, int, int, int], set[bytes]]:
-    """(kind, view, height, sender) -> hashes voted for."""
-    found: dict[tuple[str, int, int, int], set[bytes]] = {}
-    for message in messages:
-        if isinstance(message, Vote):
-            found.setdefault((message.kind, message.view, message.height, message.sender), set()).add(
-                message.block_hash
-            )
-    return found
+# The bug, and the schedule that shows it. The explorer finds most of them too (see test_pbft_explorer).
+CAUGHT_BY = {
+    SmallQuorum: "two_primaries",
+    CountsDuplicates: "repeated_votes",
+    MixesViews: "votes_of_two_blocks",
+    ForgetsPrepared: "committed_then_view_change",
+    TrustsNewView: "lying_new_primary",
+    HeightBeforeView: "higher_block_of_a_lower_view",
+    ForgetsBase: "lower_block_of_a_higher_view",
+    AcceptsEquivocation: "second_proposal",
+    ForgetsVotes: "vote_before_a_crash",
+}

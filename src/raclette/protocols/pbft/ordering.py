@@ -22,6 +22,8 @@ from raclette.protocols.pbft.quorum import Certificate
 # Proposals kept above the last final block, in pipelines: one in flight, one that overtook its NEW-VIEW or base, one
 # for a replica whose commits are late. More is fetched later.
 PROPOSALS_KEPT = 3
+# Accusations remembered so that each is made once; a forgotten one is only repeated.
+ACCUSED_MAX = 1_024
 
 
 class Ordering:
@@ -32,7 +34,7 @@ class Ordering:
         self.finality = finality
         # Raises InvalidHeader; `now` in nanoseconds.
         self.check_header = check_header
-        # (phase, view, height, sender) accused in the window; a liar is accused once per place.
+        # (phase, view, height, sender): a liar is accused once per place.
         self.accused: dict[tuple[str, int, int, int], None] = {}
 
     # --- what arrives ---------------------------------------------------------------------------------------------
@@ -45,7 +47,7 @@ class Ordering:
             return
         if self.on_vote(message.vote) is Filing.CONFLICT:
             return
-        if message.view != core.view or message.block is None:
+        if message.view != core.view or message.block is None or (core.tip is not None and height <= core.tip.number):
             return
         if not core.final.number < height <= core.final.number + PROPOSALS_KEPT * core.parameters.pipeline:
             return
@@ -76,9 +78,9 @@ class Ordering:
         place = (later.kind, later.view, later.height, later.sender)
         if place in self.accused:
             return
-        for old in [known for known in self.accused if known[2] <= self.core.low]:
-            del self.accused[old]
         self.accused[place] = None
+        if len(self.accused) > ACCUSED_MAX:
+            del self.accused[next(iter(self.accused))]
         # PBFT-50: both signed statements, as one proof.
         self.core.accuse(later.sender, f"equivocation-{later.kind}", encode_evidence(earlier, later))
 
@@ -111,8 +113,12 @@ class Ordering:
             return
         core.tip = base
         if core.new_view is not None and core.in_window(base.number):
-            block = core.chain.block(base.hash) if base.number > core.final.number else None
-            core.broadcast(self._cast(me, base, block))
+            # PBFT-49: our PREPARE for the base promises its unfinal ancestors too.
+            for header in core.path_from_final(base) or []:
+                ancestor = core.chain.block(header.hash)
+                if ancestor is not None:
+                    core.persist_body(ancestor)
+            core.broadcast(self._cast(me, base, None))
 
     def _accept_next(self, me: int) -> bool:
         core = self.core

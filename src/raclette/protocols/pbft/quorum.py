@@ -68,5 +68,5 @@ class Certificate(NamedTuple):
 
     @property
     def rank(self) -> tuple[int, int]:
-        """PBFT-31: certificates are compared by view first, then by height."""
+        """PBFT-32: certificates are compared by view first, then by height."""
         return (self.view, self.height)
