@@ -4,9 +4,7 @@ Idea: each sender's transactions form a lane in nonce order. The part of a lane 
 and has no gap is *pending* (executable), the rest is *queued*. Blocks are filled from the pending heads by fee; when
 the pool is full, the lane tails that pay least go first. Nothing here costs more than O(log n) per transaction.
 
-Two heaps are kept lazily: `_heads` (best first, one entry per lane) and `_tails` (worst first). An entry that no longer
-is its lane's head or tail is skipped when it comes up, and the heap is rebuilt when most of it is stale. Reading
-candidates does not disturb the heap: it walks it as a tree, with a second heap of what comes next.
+The order itself is in `mempool_order.py`.
 
 A ledger without nonces (`Transaction.nonce` is None) gets a lane per transaction; `conflicts` keep two transactions
 that consume the same thing apart.
@@ -18,17 +16,14 @@ from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
-from typing import TypeAlias
 
 from raclette.chain.ledger import Ledger, Standing, StateReader, Transaction
+from raclette.chain.mempool_order import SLACK, Entry, Lane, Ranking, is_pending
 from raclette.chain.sampling import best_of_sample
 from raclette.primitives.errors import Misuse, Refused
 from raclette.primitives.randomness import Random
 from raclette.primitives.units import HOUR, KIBIBYTE, MEBIBYTE
 
-# A heap or queue is rebuilt when it is this much longer than twice what is alive in it: amortised constant work.
-SLACK = 64
 # Bytes of a transaction hash that name it in a compact block (see `compact.py`).
 SHORT_ID_BYTES = 8
 
@@ -59,46 +54,6 @@ class MempoolLimits:
     keep: int = 0
 
 
-class _Entry:
-    """A waiting transaction. `in_heads`, `in_tails`: it is listed in that heap. `floor` is the least fee among it and
-    those right before it, which must all be mined first: a dear tail does not protect a cheap lane."""
-
-    __slots__ = ("arrival", "cost", "floor", "gone", "in_heads", "in_tails", "lane", "since", "transaction")
-
-    def __init__(self, transaction: Transaction, lane: "_Lane", arrival: int, since: int, cost: int) -> None:
-        self.transaction = transaction
-        self.lane = lane
-        self.arrival = arrival
-        self.since = since
-        self.cost = cost
-        before = lane.entries.get((transaction.nonce or 0) - 1)
-        self.floor: int = transaction.fee if before is None else min(transaction.fee, before.floor)
-        self.in_heads = False
-        self.in_tails = False
-        self.gone = False
-
-
-class _Lane:
-    """One sender's transactions. Nonces in [next, end) are all present: they are pending."""
-
-    __slots__ = ("bytes", "cost", "end", "entries", "key", "next", "nonces")
-
-    def __init__(self, key: bytes, next_nonce: int) -> None:
-        self.key = key
-        self.next = next_nonce
-        self.end = next_nonce
-        self.entries: dict[int, _Entry] = {}
-        self.nonces: list[int] = []
-        self.bytes = 0
-        self.cost = 0
-
-
-# (-fee, arrival, entry): unique by arrival, so entries are never compared.
-_Head: TypeAlias = tuple[int, int, _Entry]
-# (pending?, floor, -arrival, entry)
-_Tail: TypeAlias = tuple[bool, int, int, _Entry]
-
-
 class Mempool:
     """The pool of one node. `state` arguments are the state after the adopted head."""
 
@@ -109,19 +64,17 @@ class Mempool:
             raise Misuse("sampling blocks needs a seeded Random")
         self._ledger = ledger
         self._random = random
-        self._entries: dict[bytes, _Entry] = {}
-        self._short: dict[bytes, _Entry] = {}
-        self._lanes: dict[bytes, _Lane] = {}
-        self._claims: dict[bytes, _Entry] = {}
+        self._entries: dict[bytes, Entry] = {}
+        self._short: dict[bytes, Entry] = {}
+        self._lanes: dict[bytes, Lane] = {}
+        self._claims: dict[bytes, Entry] = {}
         # Per sender of loose (nonce-less) transactions: count and bytes.
         self._loose: dict[bytes, list[int]] = {}
-        self._heads: list[_Head] = []
-        self._tails: list[_Tail] = []
-        self._by_age: deque[_Entry] = deque()
+        self._ranking = Ranking(self._lanes)
+        self._by_age: deque[Entry] = deque()
         self._arrivals = 0
         self._bytes = 0
         self._pending = 0
-        self._version = 0
         self._evicted = 0
         self._expired = 0
         self._replaced = 0
@@ -164,7 +117,7 @@ class Mempool:
     def best(self, limit: int) -> list[Transaction]:
         """Up to `limit` pending transactions in the order in which blocks take them."""
         out: list[Transaction] = []
-        for transaction in self._in_order(()):
+        for transaction in self._ranking.in_order(()):
             if len(out) >= limit:
                 break
             out.append(transaction)
@@ -193,7 +146,7 @@ class Mempool:
             waiting = [entry.transaction for entry in self._entries.values()]
             chosen = best_of_sample(waiting, self.of_pending, skip, self.limits.sample, self.limits.keep, self._random)
             return iter(chosen)
-        return self._in_order(skip)
+        return self._ranking.in_order(skip)
 
     def of_pending(self, transaction: Transaction) -> Iterator[Transaction]:
         """The pending transactions of the same lane, in nonce order."""
@@ -201,33 +154,6 @@ class Mempool:
         if lane is not None:
             for nonce in range(lane.next, lane.end):
                 yield lane.entries[nonce].transaction
-
-    def _in_order(self, skip: Container[bytes]) -> Iterator[Transaction]:
-        heads, version = self._heads, self._version
-        # The heap is walked as the binary tree it is: (-fee, arrival, index or -1, entry).
-        ahead: list[tuple[int, int, int, _Entry]] = []
-        if heads:
-            ahead.append((heads[0][0], heads[0][1], 0, heads[0][2]))
-        while ahead:
-            _, _, index, entry = heappop(ahead)
-            lane = entry.lane
-            transaction = entry.transaction
-            nonce = transaction.nonce or 0
-            if index >= 0:
-                for child in (2 * index + 1, 2 * index + 2):
-                    if child < len(heads):
-                        fee, arrival, below = heads[child]
-                        heappush(ahead, (fee, arrival, child, below))
-                if entry.gone or nonce != lane.next:
-                    continue
-            following = lane.entries.get(nonce + 1)
-            if following is not None:
-                heappush(ahead, (-following.transaction.fee, following.arrival, -1, following))
-            if transaction.hash in skip:
-                continue
-            yield transaction
-            if version != self._version:
-                raise Misuse("the pool changed while its candidates were read")
 
     # Taking in
 
@@ -262,7 +188,7 @@ class Mempool:
         self._insert(transaction, standing, now)
         return None if replaced is None else replaced.transaction
 
-    def _check_lane(self, transaction: Transaction, nonce: int, standing: Standing) -> _Entry | None:
+    def _check_lane(self, transaction: Transaction, nonce: int, standing: Standing) -> Entry | None:
         """Nonce, price and funds within the sender's lane. Returns what would be replaced."""
         next_nonce = standing.next_nonce or 0
         lane = self._lanes.get(transaction.sender)
@@ -291,9 +217,9 @@ class Mempool:
         self._check_share(count, held + transaction.size)
         return old
 
-    def _check_loose(self, transaction: Transaction) -> _Entry | None:
+    def _check_loose(self, transaction: Transaction) -> Entry | None:
         """Conflicts of a transaction without nonce. Returns what would be replaced."""
-        rivals: dict[int, _Entry] = {}
+        rivals: dict[int, Entry] = {}
         for key in transaction.conflicts:
             rival = self._claims.get(key)
             if rival is not None:
@@ -309,7 +235,7 @@ class Mempool:
         self._check_share(count, held + transaction.size)
         return old
 
-    def _check_bump(self, transaction: Transaction, old: _Entry) -> None:
+    def _check_bump(self, transaction: Transaction, old: Entry) -> None:
         if transaction.fee * 100 < old.transaction.fee * (100 + self.limits.price_bump):
             raise Refused("replacement-underpriced", "replacement transaction underpriced")
         if transaction.fee <= old.transaction.fee:
@@ -322,16 +248,16 @@ class Mempool:
         if held > self.limits.sender_bytes_max:
             raise Refused("account-limit", f"account limit exceeded: pooled {held} bytes")
 
-    def _check_room(self, transaction: Transaction, size: int, replaced: _Entry | None) -> None:
+    def _check_room(self, transaction: Transaction, size: int, replaced: Entry | None) -> None:
         """Make room by evicting the cheapest tails, as long as they pay less. Raises Refused(pool-full)."""
         limits = self.limits
         credit = 0 if replaced is None else 1
         size -= 0 if replaced is None else replaced.transaction.size
         while len(self._entries) - credit >= limits.count_max or self._bytes + size > limits.bytes_max:
-            worst = self._worst()
+            worst = self._ranking.worst()
             if worst is None or worst is replaced or worst.lane.key == _lane_key(transaction):
                 raise Refused("pool-full", "txpool is full")
-            if _is_pending(worst) and worst.floor >= transaction.fee:
+            if is_pending(worst) and worst.floor >= transaction.fee:
                 raise Refused("pool-full", "txpool is full")
             self._remove(worst)
             self._evicted += 1
@@ -341,10 +267,10 @@ class Mempool:
         nonce = transaction.nonce or 0
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = _Lane(key, standing.next_nonce or 0)
+            lane = self._lanes[key] = Lane(key, standing.next_nonce or 0)
         self._arrivals += 1
-        self._version += 1
-        entry = _Entry(transaction, lane, self._arrivals, now, standing.cost)
+        self._ranking.version += 1
+        entry = Entry(transaction, lane, self._arrivals, now, standing.cost)
         size = len(transaction.raw)
         self._entries[transaction.hash] = entry
         self._short[transaction.hash[:SHORT_ID_BYTES]] = entry
@@ -368,9 +294,9 @@ class Mempool:
         if nonce == lane.end:
             self._extend(lane)
         if nonce == lane.next:
-            self._list_head(entry)
+            self._ranking.list_head(entry)
         if nonce == lane.nonces[-1]:
-            self._list_tail(entry)
+            self._ranking.list_tail(entry)
 
     # Taking out
 
@@ -392,7 +318,7 @@ class Mempool:
             if lane is not None and lane.next < next_nonce:
                 self._settle(lane, next_nonce)
                 self._recheck(lane, state)
-        self._drop_stale_heads()
+        self._ranking.drop_stale_heads()
 
     def _included_loose(self, transaction: Transaction) -> None:
         entry = self._entries.get(transaction.hash)
@@ -436,7 +362,7 @@ class Mempool:
                 out.append(entry.transaction)
         return out
 
-    def _recheck(self, lane: _Lane, state: StateReader) -> None:
+    def _recheck(self, lane: Lane, state: StateReader) -> None:
         head = lane.entries.get(lane.next)
         if head is None:
             return
@@ -448,7 +374,7 @@ class Mempool:
         if standing.next_nonce is not None and standing.next_nonce != lane.next:
             self._settle(lane, standing.next_nonce)
 
-    def _remove(self, entry: _Entry) -> None:
+    def _remove(self, entry: Entry) -> None:
         """Out of everything but the heaps, which notice by themselves."""
         transaction, lane = entry.transaction, entry.lane
         nonce = transaction.nonce or 0
@@ -462,13 +388,13 @@ class Mempool:
         if not lane.nonces:
             del self._lanes[lane.key]
         elif was_tail:
-            self._list_tail(lane.entries[lane.nonces[-1]])
+            self._ranking.list_tail(lane.entries[lane.nonces[-1]])
 
-    def _forget(self, entry: _Entry, nonce: int) -> None:
+    def _forget(self, entry: Entry, nonce: int) -> None:
         transaction, lane = entry.transaction, entry.lane
         size = len(transaction.raw)
         entry.gone = True
-        self._version += 1
+        self._ranking.version += 1
         self._bytes -= size
         lane.bytes -= size
         lane.cost -= entry.cost
@@ -485,7 +411,7 @@ class Mempool:
             if self._claims.get(claim) is entry:
                 del self._claims[claim]
 
-    def _settle(self, lane: _Lane, next_nonce: int) -> None:
+    def _settle(self, lane: Lane, next_nonce: int) -> None:
         """The state's next nonce is this now: drop what is below, and find the pending part again."""
         below = bisect_left(lane.nonces, next_nonce)
         self._pending -= lane.end - lane.next
@@ -504,9 +430,9 @@ class Mempool:
             return
         head = lane.entries.get(next_nonce)
         if head is not None:
-            self._list_head(head)
+            self._ranking.list_head(head)
 
-    def _extend(self, lane: _Lane) -> None:
+    def _extend(self, lane: Lane) -> None:
         end = lane.end
         entries = lane.entries
         while end in entries:
@@ -514,81 +440,6 @@ class Mempool:
         self._pending += end - lane.end
         lane.end = end
 
-    # The heaps. A rebuild belongs to the operation that made the last of many entries stale.
-
-    def _list_head(self, entry: _Entry) -> None:
-        if not entry.in_heads:
-            if len(self._heads) > 2 * len(self._lanes) + SLACK:
-                self._rebuild_heads()
-                if entry.in_heads:
-                    return
-            entry.in_heads = True
-            heappush(self._heads, (-entry.transaction.fee, entry.arrival, entry))
-
-    def _drop_stale_heads(self) -> None:
-        """Off the top, where a block takes its transactions; what is stale further down waits its turn."""
-        heads = self._heads
-        while heads:
-            entry = heads[0][2]
-            if not entry.gone and (entry.transaction.nonce or 0) == entry.lane.next:
-                break
-            heappop(heads)
-            entry.in_heads = False
-        if len(heads) > 2 * len(self._lanes) + SLACK:
-            self._rebuild_heads()
-
-    def _list_tail(self, entry: _Entry) -> None:
-        if not entry.in_tails:
-            if len(self._tails) > 2 * len(self._lanes) + SLACK:
-                self._rebuild_tails()
-                if entry.in_tails:
-                    return
-            entry.in_tails = True
-            heappush(self._tails, (_is_pending(entry), entry.floor, -entry.arrival, entry))
-
-    def _worst(self) -> _Entry | None:
-        """The tail to evict first: queued before pending, then by fee, then the youngest."""
-        while self._tails:
-            was_pending, _, _, entry = self._tails[0]
-            lane = entry.lane
-            nonce = entry.transaction.nonce or 0
-            if entry.gone or lane.nonces[-1] != nonce:
-                heappop(self._tails)
-                entry.in_tails = False
-            elif was_pending != _is_pending(entry):
-                heappop(self._tails)
-                entry.in_tails = False
-                self._list_tail(entry)
-            else:
-                return entry
-        return None
-
-    def _rebuild_heads(self) -> None:
-        for _, _, entry in self._heads:
-            entry.in_heads = False
-        self._heads = []
-        for lane in self._lanes.values():
-            head = lane.entries.get(lane.next)
-            if head is not None:
-                head.in_heads = True
-                self._heads.append((-head.transaction.fee, head.arrival, head))
-        heapify(self._heads)
-
-    def _rebuild_tails(self) -> None:
-        for *_, entry in self._tails:
-            entry.in_tails = False
-        self._tails = []
-        for lane in self._lanes.values():
-            tail = lane.entries[lane.nonces[-1]]
-            tail.in_tails = True
-            self._tails.append((_is_pending(tail), tail.floor, -tail.arrival, tail))
-        heapify(self._tails)
-
 
 def _lane_key(transaction: Transaction) -> bytes:
     return transaction.hash if transaction.nonce is None else transaction.sender
-
-
-def _is_pending(entry: _Entry) -> bool:
-    lane = entry.lane
-    return lane.next <= (entry.transaction.nonce or 0) < lane.end
