@@ -1,8 +1,8 @@
 """Who is mined first and who is evicted first: lanes of transactions in two heaps.
 
-The heaps are kept lazily: `heads` (best first, one entry per lane) and `tails` (worst first). An entry that is no longer
-its lane's head or tail is skipped when it comes up, and a heap is rebuilt when most of it is stale: amortised constant
-work. Reading in order does not disturb the heap: it walks it as a tree, with a second heap of what comes next.
+The heaps are kept lazily: `heads` (best first, one entry per lane) and `tails` (worst first). An entry that is no
+longer its lane's head or tail is skipped when it comes up, and a heap is rebuilt when most of it is stale: amortised
+constant work. Reading in order does not disturb the heap: it walks it as a tree, with a second heap of what comes next.
 """
 
 from collections.abc import Container, Iterator, Mapping
