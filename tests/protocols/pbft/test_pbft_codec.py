@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from world import PARAMETERS, World
+from pbft_world import PARAMETERS, World
 
 from raclette.chain.header import Header
 from raclette.engine.contract import EngineSetup

@@ -1,9 +1,9 @@
 """Random schedules. A failure prints its seed; `explore(seed)` replays it."""
 
-import mutants
+import pbft_mutants as mutants
 import pytest
-from explorer import Outcome, explore
-from world import Violation
+from pbft_explorer import Outcome, explore
+from pbft_world import Violation
 
 from raclette.primitives.errors import InvalidCertificate
 from raclette.protocols.pbft import PbftEngine

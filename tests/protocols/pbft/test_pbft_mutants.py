@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from mutants import CAUGHT_BY
-from schedules import SCHEDULES
-from world import Violation
+from pbft_mutants import CAUGHT_BY
+from pbft_schedules import SCHEDULES
+from pbft_world import Violation
 
 from raclette.primitives.errors import InvalidCertificate
 from raclette.protocols.pbft import PbftEngine

@@ -1,8 +1,8 @@
 """The claims of Castro & Liskov 1999, section 4, each told as a story of a few replicas."""
 
 import pytest
-from schedules import only
-from world import World
+from pbft_schedules import only
+from pbft_world import World
 
 from raclette.engine.contract import Draft
 from raclette.engine.effects import Accuse, Finalize

@@ -187,7 +187,7 @@ class _ReproposingOrdering(ordering.Ordering):
                     core.broadcast(self._cast(me, header, core.chain.block(header.hash)))
 
 
-# The bug, and the schedule that shows it. The explorer finds most of them too (see test_pbft_explorer).
+# The bug, and the schedule that shows it. The explorer finds some of them by itself (see test_pbft_explorer).
 CAUGHT_BY = {
     SmallQuorum: "two_primaries",
     CountsDuplicates: "repeated_votes",

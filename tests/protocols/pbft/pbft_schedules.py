@@ -5,7 +5,7 @@ Each takes the engine's factory, so that `test_pbft_mutants` can run them with a
 
 from collections.abc import Callable
 
-from world import Replica, World
+from pbft_world import Replica, World
 
 from raclette.engine.contract import Engine, EngineSetup
 from raclette.engine.message import Message

@@ -7,7 +7,7 @@ each instance may besides twist what the honest engine says.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from world import Replica, Violation, World
+from pbft_world import Replica, Violation, World
 
 from raclette.engine.contract import Engine, EngineSetup
 from raclette.engine.effects import Broadcast, Effect, Persist, Send
