@@ -28,8 +28,10 @@ from raclette.engine.effects import CancelTimer, Seal, SetTimer, StopSealing
 from raclette.live.contract import PeerHello, Role, Service, Transport
 from raclette.live.effects import EffectQueue
 from raclette.live.gatehouse import Gatehouse
+from raclette.live.hostinfo import describe
 from raclette.live.notices import NOTICES_MAX, NoticeHub, Subscription
 from raclette.live.sealing import Sealer, SearcherFactory
+from raclette.live.submissions import Submissions
 from raclette.node.host import (
     Accepted,
     Connected,
@@ -64,8 +66,6 @@ EFFECTS_WAITING_MAX = 20_000
 # How often the loop's lag is measured, and the lag that is worth a line in the log.
 LAG_INTERVAL_SECONDS = 0.25
 LAG_SECONDS_NOTABLE = 0.5
-# Transactions decoded in one go on the loop, when there are no gate threads: about two milliseconds.
-DECODE_SLICE = 32
 # How long a stopping host waits for effects that are still behind a sync.
 DRAIN_SECONDS_MAX = 10.0
 
@@ -90,6 +90,9 @@ class TrackerHandler(Protocol):
 
     def on_tracker_frame(self, peer: bytes, frame: bytes) -> None:
         """A frame of the tracker service."""
+
+    def info(self) -> dict[str, Any]:
+        """For people. JSON-able."""
 
 
 class LiveHost:
@@ -124,13 +127,11 @@ class LiveHost:
         self.loop_lag_seconds = 0.0
         self.started_at = 0
         self.tracker_handler: TrackerHandler | None = None
-        self._decode = decode
         self._view = view
         self._clock = clock
         self._now = 0
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._disk = ThreadPoolExecutor(1, "disk")
-        self._decoder = ThreadPoolExecutor(1, "decode") if self.settings.gate_threads else None
         self._sealer = Sealer(make_searcher, self._on_sealed) if make_searcher is not None else None
         self._ended = asyncio.Event()
         self._alive = False
@@ -144,6 +145,13 @@ class LiveHost:
             self._on_parcel,
             self._on_refused_frame,
             threads=self.settings.gate_threads,
+        )
+        self._submissions = Submissions(
+            decode,
+            self._submit,
+            self.effects,
+            lambda: self.failure is not None,
+            threaded=self.settings.gate_threads > 0,
         )
         self._carriers: dict[type, Callable[[Any], None]] = {
             Transmit: self._transmit,
@@ -190,8 +198,7 @@ class LiveHost:
         await self.transport.stop()
         self.notices.close()
         self._disk.shutdown(wait=True)
-        if self._decoder is not None:
-            self._decoder.shutdown(wait=False, cancel_futures=True)
+        self._submissions.close()
         self._ended.set()
 
     async def _drain(self) -> None:
@@ -221,27 +228,11 @@ class LiveHost:
 
     async def submit(self, raw: bytes) -> bytes:
         """Decode, hand to the node; the transaction's hash. Raises Refused."""
-        transaction = self._decode(raw)
-        self._submit(transaction)
-        if len(self.effects):
-            await self._settled()
-        return transaction.hash
+        return await self._submissions.one(raw)
 
     async def submit_many(self, raws: Sequence[bytes]) -> list[bytes | Refused]:
         """As `submit` for each, in order, the signatures recovered off the loop; a refusal is returned, not raised."""
-        results: list[bytes | Refused] = []
-        for start in range(0, len(raws), DECODE_SLICE if self._decoder is None else max(1, len(raws))):
-            part = raws[start : start + DECODE_SLICE] if self._decoder is None else raws
-            if self._decoder is None:
-                decoded = self._decode_all(part)
-                await asyncio.sleep(0)
-            else:
-                decoded = await asyncio.get_running_loop().run_in_executor(self._decoder, self._decode_all, part)
-            for one in decoded:
-                results.append(one if isinstance(one, Refused) else self._try_submit(one))
-        if len(self.effects):
-            await self._settled()
-        return results
+        return await self._submissions.many(raws)
 
     def subscribe(self, *kinds: type, limit: int = NOTICES_MAX) -> Subscription:
         """Notices of these types (NewHead, NewFinal, Accepted, Noted) from now on."""
@@ -249,30 +240,7 @@ class LiveHost:
 
     def host_info(self) -> dict[str, Any]:
         """For people and RPC. JSON-able."""
-        return {
-            "name": self.settings.name,
-            "node_id": self.node.node_id.hex(),
-            "started_at": self.started_at // SECOND,
-            "uptime_s": (self.now() - self.started_at) // SECOND,
-            "loop_lag_ms": round(self.loop_lag_seconds * 1000, 1),
-            "effects_waiting": len(self.effects),
-            "gate_backlog": self.gatehouse.backlog_frames,
-            "syncs": self.effects.syncs,
-            "flushes": self.effects.flushes,
-            "links": [
-                {
-                    "node_id": link.hello.node_id.hex(),
-                    "name": link.hello.name,
-                    "role": link.hello.role.name.lower(),
-                    "address": link.address,
-                    "dialled": link.dialled,
-                    "round_trip_us": link.round_trip // 1000,
-                    "queued_bytes": list(link.queued_bytes),
-                    "dropped": link.dropped,
-                }
-                for link in self.transport.links()
-            ],
-        }
+        return describe(self)
 
     # -- TransportHandler
 
@@ -383,32 +351,6 @@ class LiveHost:
             self._fail(error)
             raise Refused("node-failed", "the node has stopped") from error
         self._take(effects)
-
-    def _try_submit(self, transaction: Transaction) -> bytes | Refused:
-        try:
-            self._submit(transaction)
-        except Refused as refusal:
-            return refusal
-        return transaction.hash
-
-    def _decode_all(self, raws: Sequence[bytes]) -> list[Transaction | Refused]:
-        decoded: list[Transaction | Refused] = []
-        for raw in raws:
-            try:
-                decoded.append(self._decode(raw))
-            except Refused as refusal:
-                decoded.append(refusal)
-        return decoded
-
-    async def _settled(self) -> None:
-        """Until what a client's call caused has been carried out, its `Flush` included. Raises Refused if the node
-        fails meanwhile."""
-        try:
-            await self.effects.mark()
-        except asyncio.CancelledError:
-            if self.failure is None:
-                raise
-            raise Refused("node-failed", "the node has stopped") from None
 
     # -- effects out
 

@@ -213,7 +213,9 @@ class TlsTransport:
                 raise PeerFault("full", f"{inbound} inbound links")
         if older is not None and older.hello is not None and older.hello.instance != link.hello_instance:
             older.close("restarted")
-            older = self._links.get(peer)
+            if self._links.get(peer) is older:
+                self._lose(peer, older)
+            older = None
         if older is not None and older.state is State.UP and not self._outranks(link, older):
             raise PeerFault("duplicate")
         self._others.discard(link)
@@ -320,6 +322,13 @@ class TlsTransport:
         loop = asyncio.get_running_loop()
         pause = min(_WATCH_SECONDS_MAX, self.limits.ping_interval / SECOND / _WATCHES_PER_PING)
         while True:
+            asked = loop.time()
             await asyncio.sleep(pause)
+            now = loop.time()
+            # If it was we who stood still, what the peers said meanwhile is still unread: judge nobody this time.
+            if now - asked > pause + self.limits.ping_interval / SECOND:
+                for link in self._links.values():
+                    link.heard = now
+                continue
             for link in tuple(self._links.values()):
-                link.watch(loop.time())
+                link.watch(now)

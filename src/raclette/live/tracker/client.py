@@ -9,6 +9,7 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -27,6 +28,8 @@ _log = structlog.get_logger(room="tracker")
 
 # Peers whose records are kept here. More than a tracker lists by default makes no sense.
 DIRECTORY_MAX = 10_000
+# Of those, as many are told to RPC clients in one answer.
+INFO_PEERS_MAX = 256
 # Wait before asking again to be let in, after a refusal that may pass ("tracker-full").
 REJOIN_SECONDS = 30.0
 # How long a question to the tracker may take.
@@ -94,6 +97,25 @@ class TrackerClient:
         """Everybody heard of and not struck off, by name."""
         records = (self._book.record(node_id) for node_id in self._book.listed())
         return tuple(sorted(records, key=lambda record: name_key(record.name)))
+
+    def info(self) -> dict[str, Any]:
+        """Membership and the first peers of the directory. JSON-able."""
+        return {
+            "address": str(self.membership.tracker),
+            "joined": self.joined,
+            "refusal": self.refusal,
+            "peers": [
+                {
+                    "name": record.name,
+                    "node_id": record.node_id.hex(),
+                    "host": record.host,
+                    "port": record.port,
+                    "account": "0x" + record.account.hex() if record.account else None,
+                    "account_key": "0x" + record.account_key.hex() if record.account_key else None,
+                }
+                for record in self.directory()[:INFO_PEERS_MAX]
+            ],
+        }
 
     async def resolve(self, name: str) -> PeerRecord | None:
         """Whose name this is: the tracker's answer, or what was heard earlier if it does not answer."""
