@@ -1,6 +1,8 @@
 """Keystores: ours and eth-account's are the same files."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -67,3 +69,17 @@ def test_a_damaged_file_never_raises_anything_but_misuse(field: str, value: obje
 def test_scrypt_work_is_a_power_of_two(work: int) -> None:
     with pytest.raises(Misuse):
         encrypt_key(KEY, "x", work=work)
+
+
+def test_opening_a_wallet_leaves_the_recursion_limit_of_the_process_alone() -> None:
+    """py_ecc raises it to 100,000 on import; nested input would then overflow the C stack of a node."""
+    script = (
+        "import sys; before = sys.getrecursionlimit()\n"
+        "from raclette.primitives.keys import AccountKey\n"
+        "from raclette.primitives.keystore import encrypt_key\n"
+        "encrypt_key(AccountKey(bytes([1]) * 32), 'x', work=16)\n"
+        "assert 'py_ecc' in sys.modules\n"
+        "print(before, sys.getrecursionlimit())"
+    )
+    before, after = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout.split()
+    assert before == after

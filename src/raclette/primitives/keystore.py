@@ -5,6 +5,7 @@ encrypts the secret (AES-128-CTR) and authenticates it (keccak256). Salt and ini
 eth-account, so encrypting is for hosts; nothing here takes part in agreement.
 """
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,19 +30,16 @@ def encrypt_key(key: AccountKey, passphrase: str, *, work: int = SCRYPT_WORK) ->
     """The V3 keystore as JSON-able data. `work`: scrypt's N, a power of two. Raises Misuse."""
     if work < 2 or work & (work - 1):
         raise Misuse(f"scrypt work must be a power of two of at least 2, not {work}")
-    from eth_account import Account  # slow to import, and only wallets need it
-
-    encrypted: dict[str, Any] = Account.encrypt(key.secret, passphrase, kdf="scrypt", iterations=work)
+    encrypted: dict[str, Any] = _eth_account().encrypt(key.secret, passphrase, kdf="scrypt", iterations=work)
     return encrypted
 
 
 def decrypt_key(keystore: Mapping[str, Any], passphrase: str) -> AccountKey:
     """The key inside. Raises WrongPassphrase, or Misuse if the file is not a usable V3 keystore."""
     _check_form(keystore)
-    from eth_account import Account
-
+    account = _eth_account()
     try:
-        secret = bytes(Account.decrypt(dict(keystore), passphrase))
+        secret = bytes(account.decrypt(dict(keystore), passphrase))
     except ValueError as wrong:
         if "MAC mismatch" in str(wrong):
             raise WrongPassphrase("wrong passphrase for this keystore") from None
@@ -53,6 +51,18 @@ def decrypt_key(keystore: Mapping[str, Any], passphrase: str) -> AccountKey:
     if isinstance(claimed, str) and claimed.lower().removeprefix("0x") != key.address.hex():
         raise Misuse(f"the keystore says {claimed} but holds the key of {checksum_address(key.address)}")
     return key
+
+
+def _eth_account() -> Any:
+    """eth-account, imported at first use: it is slow to load, and only wallets need it. One of its dependencies
+    (py_ecc) raises the recursion limit of the whole process to 100,000, with which deeply nested input overflows the C
+    stack; the limit is put back."""
+    limit = sys.getrecursionlimit()
+    try:
+        from eth_account import Account
+    finally:
+        sys.setrecursionlimit(limit)
+    return Account
 
 
 def _check_form(keystore: Mapping[str, Any]) -> None:
