@@ -182,3 +182,23 @@ def test_the_view_answers_what_wallets_ask() -> None:
     assert len(view.peers()) == 3
     assert view.consensus()["protocol"] == "pbft"
     assert view.issued(view.head.number) == 0
+
+
+def test_a_transaction_that_became_impossible_leaves_the_pool() -> None:
+    """Its sender's money went elsewhere in a block, without the sender: a proposer leaves it out, a sweep drops it."""
+    cluster = Cluster().start()
+    chain_id = cluster.genesis.chain_id
+    rich, other = sample_key(0), sample_key(1)
+    price = 3 * SAMPLE_BALANCE // 4
+    first = sign_transfer(rich, chain_id=chain_id, nonce=0, to=other.address, value=price)
+    rival = sign_transfer(rich, chain_id=chain_id, nonce=0, to=other.address, value=price + 1, fee=1)
+    second = sign_transfer(rich, chain_id=chain_id, nonce=1, to=other.address, value=SAMPLE_BALANCE // 5)
+    cluster.keep = lambda sender, receiver, sent: sent.kind != "transactions"
+    cluster.submit(3, first)
+    cluster.submit(3, second)
+    cluster.submit(0, rival)
+    cluster.keep = lambda sender, receiver, sent: True
+    cluster.run_until(lambda: executed(cluster, 0, [rival]) == 1 or executed(cluster, 0, [first]) == 1)
+    cluster.run(30_000)
+    assert all(len(node.mempool) == 0 for node in cluster.nodes if node)
+    assert len(cluster.heads()) == 1

@@ -139,6 +139,11 @@ class Chain(ChainReads):
             self._executor.check_form(block, parent)
             self._enter(block, parent, None)
 
+    def why_invalid(self, block_hash: bytes) -> str | None:
+        """The reason for which `check` has lately refused this block, if it has."""
+        known = self._invalid.get(block_hash)
+        return None if known is None else known.reason
+
     def _parent_of(self, header: Header) -> Header:
         parent = self.header(header.parent_hash)
         if parent is None:

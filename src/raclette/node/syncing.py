@@ -117,7 +117,9 @@ class SyncDesk:
             if self._chain.header(block_hash) is not None:
                 self._carry(self._sync.imported(self._out.now, block_hash))
             else:
-                self._carry(self._sync.failed(self._out.now, block_hash, "invalid-block"))
+                # Nobody is to blame for a block that the engine merely does not want, or not yet.
+                reason = self._chain.why_invalid(block_hash)
+                self._carry(self._sync.failed(self._out.now, block_hash, reason))
 
     def fired(self, name: str) -> None:
         """Sync's timers, and the one for statuses."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 OWNER = "transactions"
 # How often the mempool forgets what is too old, and local transactions that no block took are published again.
 SWEEP_INTERVAL = 10 * SECOND
+# Most candidates remembered as doubtful between two sweeps.
+DOUBTS_MAX = 1_024
 # Most pooled transactions announced to a new neighbour.
 OFFER_MAX = 4_000
 
@@ -36,6 +38,9 @@ class TransactionDesk:
         self._out = node.out
         self._pledges = Pledges(node.store)
         self.refused: dict[str, int] = {}
+        # Candidates that could not be executed when a block was built; looked at again in the next sweep.
+        self._doubtful: dict[bytes, None] = {}
+        node.chain.on_refused = self._doubt
         node.spread.serve(Topic.TRANSACTIONS, self._payloads)
 
     def start(self) -> None:
@@ -94,10 +99,31 @@ class TransactionDesk:
             return
         self._out.set_timer(OWNER, "sweep", SWEEP_INTERVAL)
         self._mempool.expire(self._out.now)
+        self._clear_doubts()
         due = self._pledges.due(self._out.now)
         self._pledges.settle([item for item in due if item not in self._mempool])
         for frame, kind in self._payloads(due):
             self._out.transmit(self._node.links.all(), Lane.TRANSACTIONS, frame, kind)
+
+    def _doubt(self, refused: Sequence[tuple[Transaction, str]]) -> None:
+        """A proposer left these out. Perhaps only on top of blocks that never come to be, so nothing is dropped yet."""
+        for transaction, _ in refused[: DOUBTS_MAX - len(self._doubtful)]:
+            self._doubtful[transaction.hash] = None
+
+    def _clear_doubts(self) -> None:
+        """Drop what the head's state makes impossible: the sender's money went elsewhere."""
+        doubtful, self._doubtful = self._doubtful, {}
+        state = self._state()
+        for item in doubtful:
+            transaction = self._mempool.get(item)
+            if transaction is None:
+                continue
+            try:
+                self._node.ledger.admit(transaction, state)
+            except Refused as error:
+                self._mempool.discard(item)
+                self._pledges.settle([item])
+                self._out.note("transaction-dropped", hash=item.hex(), reason=error.reason)
 
     def _state(self) -> StateReader:
         return self._chain.state(self._chain.head.hash)
