@@ -173,6 +173,8 @@ def test_a_wrong_key_is_named_by_its_path(change: dict[str, Any], message: str) 
         ('{"alloc": {}, "alloc": {}}', "'alloc' stands twice"),
         ("[" * 200_000, "nested too deeply"),
         ('{"alloc": ' * 17, "nested too deeply"),
+        ('{"a": "' + '\\"' * 200_000, "not JSON"),
+        ('{"a": "[[[[[[[[[[[[[[[[[[\\', "not JSON"),
         ('{"timestamp": ' + "9" * 5000 + "}", "not JSON"),
     ],
 )

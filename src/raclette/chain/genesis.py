@@ -39,8 +39,8 @@ UINT64_MAX = 2**64 - 1
 UINT256_MAX = 2**256 - 1
 
 _KEYS = ("config", "timestamp", "extraData", "gasLimit", "difficulty", "coinbase", "baseFeePerGas", "nonce", "alloc")
-# A string (its brackets do not nest) or a bracket.
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# A string, whose brackets do not nest (an unclosed one ends with the text), or a bracket. Linear: never backtracks.
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+\\?(?:"|\Z)|[\[\]{}]', re.DOTALL)
 _CONFIG_KEYS = ("chainId", "protocol", "ledger")
 
 
