@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 from chain_kit import EACH, LEDGER, NAMES, Maker, account, genesis, open_chain, pay
+from hypothesis import given
+from hypothesis import strategies as st
 
 from raclette.chain import archive as records
 from raclette.chain.archive import decode_receipts, encode_receipts, number_key
@@ -217,11 +219,17 @@ def test_a_false_undo_record_does_not_move_the_base() -> None:
         chain.check(rival)
 
 
+@given(st.integers(0, 2**64), st.dictionaries(st.binary(max_size=60), st.none() | st.binary(min_size=1, max_size=300)))
+def test_undo_records_round_trip(reward: int, before: dict[bytes, bytes | None]) -> None:
+    assert decode_undo(encode_undo(reward, before)) == (reward, before)
+
+
 def test_undo_and_receipt_records_round_trip_and_refuse_garbage() -> None:
     before = {b"a": b"1", b"b": None, bytes(32): bytes(70)}
     assert decode_undo(encode_undo(5, before)) == (5, before)
-    with pytest.raises(DecodeError):
-        decode_undo(b"\xc0")
+    for garbage in (b"\xc0", b"\xc1\xc0", b"\xc2\x05\x82", b"\xc2\x05\x06", b"\x05", b"\xc1\x05\x05", b""):
+        with pytest.raises(DecodeError):
+            decode_undo(garbage)
     receipts = (Receipt(True, 21_000), Receipt(False, 2**40, 2))
     assert decode_receipts(encode_receipts(receipts)) == receipts
     with pytest.raises(DecodeError):

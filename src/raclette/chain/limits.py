@@ -16,11 +16,12 @@ class ChainLimits:
     # chains rarely see three blocks, so this costs them nothing.
     layers_kept: int = 128
     # The base moves by this many blocks, or sooner by about this many changed keys: many blocks write a hot account
-    # once, yet no single write takes more than some 20 ms.
-    flush_blocks: int = 32
+    # once, yet no single write takes much more than 20 ms.
+    flush_blocks: int = 16
     flush_keys: int = 2048
-    # Blocks below the base whose state can be asked for, rebuilt from undo records. Final chains keep no older records.
-    history_depth: int = 1024
+    # Blocks below the base whose state can be asked for, rebuilt from undo records at about 0.25 ms a full block: an old
+    # question may not hold the node up for long. Where blocks become final, no older records are kept.
+    history_depth: int = 256
     # Blocks beside the head's branch, at about 2 KiB each in memory.
     side_blocks_max: int = 2048
     # Of those, how many keep their state in memory; the rest execute again if somebody builds on them.
