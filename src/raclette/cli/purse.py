@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import typer
+
 from raclette.primitives.errors import ConfigError, DecodeError, Misuse
 from raclette.primitives.keys import AccountKey, checksum_address, parse_address
-from raclette.primitives.keystore import SCRYPT_WORK, decrypt_key, encrypt_key
+from raclette.primitives.keystore import SCRYPT_WORK, WrongPassphrase, decrypt_key, encrypt_key
 
 FOLDER_VARIABLE = "RACLETTE_WALLET"
 PASSPHRASE_VARIABLE = "RACLETTE_PASSPHRASE"
@@ -37,6 +39,7 @@ class Purse:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or default_folder()
+        self._default_file = self.folder / "default"
 
     def accounts(self) -> list[Account]:
         """All of them, by name."""
@@ -50,28 +53,52 @@ class Purse:
             raise ConfigError(f"no account {name!r} in {self.folder}; there are: {names}")
         return self._read(path)[0]
 
-    def sole(self) -> Account:
-        """The one account, where there is only one. Raises ConfigError."""
+    def has(self, name: str) -> bool:
+        """Is there an account of that name?"""
+        return _NAME.fullmatch(name) is not None and self._path(name).exists()
+
+    def default(self) -> Account:
+        """The account that acts where none is named: as `choose` said, else the only one. Raises ConfigError."""
+        if self._default_file.exists():
+            return self.find(self._default_file.read_text().strip())
         accounts = self.accounts()
         if len(accounts) != 1:
             names = ", ".join(account.name for account in accounts) or "none: `raclette wallet new NAME` makes one"
-            raise ConfigError(f"say which account with --from; there are: {names}")
+            raise ConfigError(
+                f"say which account with --from, or choose one with `raclette wallet use`; there are: {names}"
+            )
         return accounts[0]
 
+    def choose(self, name: str) -> Account:
+        """Make `name` the account that acts where none is named. Raises ConfigError if there is none."""
+        account = self.find(name)
+        self._default_file.write_text(name + "\n")
+        return account
+
     def unlock(self, account: Account, passphrase: str) -> AccountKey:
-        """The key. Raises WrongPassphrase."""
-        return decrypt_key(self._read(account.path)[1], passphrase)
+        """The key. Raises WrongPassphrase, ConfigError (the file is damaged)."""
+        try:
+            return decrypt_key(self._read(account.path)[1], passphrase)
+        except WrongPassphrase:
+            raise WrongPassphrase(f"wrong passphrase for account {account.name}") from None
+        except Misuse as error:
+            raise ConfigError(f"{account.path}: {error}") from None
 
     def create(self, name: str, passphrase: str) -> Account:
         """A new key. Raises ConfigError if the name is taken or not allowed."""
         return self.keep(name, AccountKey.from_entropy(secrets.token_bytes(64)), passphrase)
 
-    def keep(self, name: str, key: AccountKey, passphrase: str, *, work: int = SCRYPT_WORK) -> Account:
-        """Encrypt and write a key, readable by its owner only."""
+    def check_free(self, name: str) -> Path:
+        """Where an account called `name` would be kept. Raises ConfigError if the name is taken or not allowed."""
         path = self._path(name)
         if path.exists():
             raise ConfigError(f"{path} exists: choose another name")
-        keystore = encrypt_key(key, passphrase, work=work)
+        return path
+
+    def keep(self, name: str, key: AccountKey, passphrase: str, *, work: int | None = None) -> Account:
+        """Encrypt and write a key, readable by its owner only; `work` is scrypt's. Raises as `check_free`."""
+        path = self.check_free(name)
+        keystore = encrypt_key(key, passphrase, work=work or SCRYPT_WORK)
         keystore["x-raclette"] = {"name": name, "publicKey": "0x" + key.public_key.hex()}
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -86,25 +113,33 @@ class Purse:
     def _read(self, path: Path) -> tuple[Account, dict[str, object]]:
         try:
             keystore = json.loads(path.read_text())
-            ours = keystore.get("x-raclette", {})
+            ours = keystore.get("x-raclette") or {}
             public_key = bytes.fromhex(str(ours.get("publicKey", "0x"))[2:])
             address = parse_address("0x" + str(keystore["address"]).removeprefix("0x"))
-        except (OSError, ValueError, KeyError, AttributeError, DecodeError) as error:
-            raise ConfigError(f"{path} is not a keystore: {error or type(error).__name__}") from None
+        except (KeyError, AttributeError):
+            raise ConfigError(f"{path} is not a keystore: it has no address") from None
+        except (OSError, ValueError, DecodeError) as error:
+            raise ConfigError(f"{path} is not a keystore: {error}") from None
         return Account(path.stem, address, public_key, path), keystore
 
 
 def read_secret(text: str) -> AccountKey:
-    """A key from 64 hex digits. Raises Misuse."""
+    """A key from 64 hex digits. Raises Misuse, which does not repeat the digits."""
     try:
         return AccountKey(bytes.fromhex(text.strip().removeprefix("0x")))
-    except ValueError as error:
-        raise Misuse(f"a private key is 64 hex digits: {error}") from None
+    except ValueError:
+        raise Misuse("not a private key; accepted: 64 hex digits of a number below the order of secp256k1") from None
 
 
 def passphrase_from(ask: Callable[[], str]) -> str:
-    """`$RACLETTE_PASSPHRASE` if set (for scripts), else what the person types."""
-    return os.environ.get(PASSPHRASE_VARIABLE) or ask()
+    """`$RACLETTE_PASSPHRASE` if set (for scripts), else what the person types. Raises ConfigError if nobody does."""
+    given = os.environ.get(PASSPHRASE_VARIABLE)
+    if given:
+        return given
+    try:
+        return ask()
+    except typer.Abort:
+        raise ConfigError(f"no passphrase: type it, or set ${PASSPHRASE_VARIABLE}") from None
 
 
 def shown(account: Account) -> dict[str, str]:

@@ -11,7 +11,7 @@ from raclette.chain.block import Block
 from raclette.chain.compact import Reassembly, encode_short_ids
 from raclette.chain.ledger import Transaction
 from raclette.engine.events import Received
-from raclette.engine.message import CarriesBlock, Message
+from raclette.engine.message import Message, carries_block
 from raclette.gossip.events import Topic
 from raclette.node.assembly import OWNER as ASSEMBLY
 from raclette.node.assembly import Ask, Assemblies, Ready, Step, Wait, Waiting
@@ -59,13 +59,13 @@ class BlockDesk:
 
     def frame(self, message: Message, *, public: bool) -> bytes:
         """A consensus message as a frame, its block's body (if it carries one) as short ids."""
-        block = message.block if isinstance(message, CarriesBlock) else None
+        block = message.block if carries_block(message) else None
         ids = None if block is None else encode_short_ids(keccak256(raw) for raw in block.transactions)
         return encode_engine(self._node.engine.encode(message), ids, public=public)
 
     def publish(self, message: Message) -> None:
         """Our own public message about a block, to everybody."""
-        if not isinstance(message, CarriesBlock):
+        if not carries_block(message):
             raise TypeError(f"{message.kind} carries no block: only blocks are published")
         block_hash = message.header.hash
         self._keep_public(block_hash, self.frame(message, public=True), message.kind)
@@ -84,7 +84,7 @@ class BlockDesk:
     def received(self, peer: bytes, said: EngineSaid) -> None:
         """A consensus message from a peer."""
         message = said.message
-        if not isinstance(message, CarriesBlock):
+        if not carries_block(message):
             self._node.tell(Received(self._out.now, peer, message))
             return
         block_hash = message.header.hash

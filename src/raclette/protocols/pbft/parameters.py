@@ -43,7 +43,7 @@ class Parameters(ProtocolParameters):
     # Blocks in flight. More hide the latency of far replicas, fewer make larger blocks.
     pipeline: int = Field(4, ge=1, le=1_024)
     # How long the primary gathers transactions while another block is in flight. Idle systems never wait.
-    batch_delay_ms: int = Field(10, ge=0, le=60_000)
+    batch_delay_ms: int = Field(100, ge=0, le=60_000)
     # How many seconds ahead of the local clock a block's time may be.
     clock_drift_s: int = Field(15, ge=0, le=3_600)
 
