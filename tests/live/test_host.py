@@ -5,7 +5,7 @@ import threading
 
 import pytest
 import uvloop
-from stubs import StubHost, linked, stopped, until
+from live_stubs import StubHost, linked, stopped, until
 
 from raclette.engine.effects import CancelTimer, SetTimer
 from raclette.node.host import (

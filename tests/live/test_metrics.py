@@ -8,8 +8,8 @@ import orjson
 import pytest
 import structlog
 import uvloop
+from live_stubs import StubHost, linked, stopped, until
 from prometheus_client.parser import text_string_to_metric_families
-from stubs import StubHost, linked, stopped, until
 
 from raclette.live.logs import set_up_logs
 from raclette.live.metrics import MetricsServer, make_registry

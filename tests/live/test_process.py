@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import uvloop
-from stubs import until
+from live_stubs import until
 
 from raclette.chain.genesis import Genesis, even_alloc
 from raclette.ledgers.bank.samples import sample_transfers

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import uvloop
-from stubs import CHAIN, StubNode, address_of, decode, transport_for, until
+from live_stubs import CHAIN, StubNode, address_of, decode, transport_for, until
 
 from raclette.live.contract import Role, Service
 from raclette.live.exam import Listener

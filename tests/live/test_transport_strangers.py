@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stubs import CHAIN, address_of, transport_for, until
+from live_stubs import CHAIN, address_of, transport_for, until
 
 from raclette.live import tls
 from raclette.live.contract import ChainIdentity, PeerAddress, PeerHello, Role
