@@ -70,9 +70,13 @@ class RpcClient:
     async def _post(self, body: Any) -> Any:
         try:
             response = await self._http.post(self.url, content=orjson.dumps(body))
-            return orjson.loads(response.content)
-        except (httpx.HTTPError, orjson.JSONDecodeError) as error:
-            raise Unreachable(f"no JSON-RPC answer from {self.url}: {error or type(error).__name__}") from error
+            answer = orjson.loads(response.content)
+        except (httpx.HTTPError, httpx.InvalidURL, orjson.JSONDecodeError) as error:
+            why = str(error) or type(error).__name__
+            raise Unreachable(f"no JSON-RPC answer from {self.url} ({why}); is a node running there?") from error
+        if not (isinstance(answer, list) or (isinstance(answer, dict) and ("result" in answer or "error" in answer))):
+            raise Unreachable(f"no JSON-RPC answer from {self.url}: something else listens there")
+        return answer
 
     @asynccontextmanager
     async def heads(self) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:

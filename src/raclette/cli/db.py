@@ -52,7 +52,7 @@ def stats(path: Database, json: bool = Json) -> None:
         print_json(_whose(identity) | {"tables": [row.as_json() for row in rows]})
         return
     console.print(f"chain {identity.chain_id}, genesis 0x{identity.genesis_hash.hex()}", soft_wrap=True)
-    columns = ("table", "keys", "on disk", "raw", "in memory", "compression", "ratio")
+    columns = ("table", "keys", "on disk", "raw", "compression", "ratio")
     print_table(
         "",
         columns,
@@ -62,13 +62,12 @@ def stats(path: Database, json: bool = Json) -> None:
                 f"{row.keys:,}",
                 in_bytes(row.disk_bytes),
                 in_bytes(row.raw_bytes),
-                in_bytes(row.memory_bytes),
                 row.compression,
                 f"{row.compression_ratio:.1f}" if row.disk_bytes else "",
             )
             for row in rows
         ),
-        numbers=("keys", "on disk", "raw", "in memory", "ratio"),
+        numbers=("keys", "on disk", "raw", "ratio"),
     )
 
 
@@ -88,7 +87,7 @@ def check(
     ] = False,
     json: bool = Json,
 ) -> None:
-    """Read every record, then verify the chain: bodies, receipts, index, state root and trie made anew, blocks executed.
+    """Read every record, then verify the chain: bodies, receipts, index, undo records, state root and trie made anew.
 
     Changes nothing. Stop the node first. Exit code 3 if anything is damaged; every problem names table and key.
     """
@@ -185,7 +184,7 @@ def _verify(store: RocksStore, genesis: Genesis, *, quiet: bool) -> Iterator[str
 
 
 def _first(problems: Iterator[str]) -> list[str]:
-    found = []
+    found: list[str] = []
     for problem in problems:
         if len(found) == PROBLEMS_MAX:
             found.append(f"more than {PROBLEMS_MAX} problems: stopped counting")

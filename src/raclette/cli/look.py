@@ -1,26 +1,45 @@
-"""`raclette peers`, `block`, `status`: look at a running node."""
+"""`raclette status`, `peers`, `block`, `votes`, `leader`: look at a running node."""
 
-import asyncio
 from typing import Annotated, Any
 
 import typer
 
 from raclette.cli.app import app, examples
-from raclette.cli.client import RpcClient
-from raclette.cli.money import DEFAULT_RPC, Rpc
-from raclette.cli.output import Json, console, fail, one_line_errors, print_json, print_pairs, print_table
+from raclette.cli.money import DEFAULT_RPC, Rpc, at_node
+from raclette.cli.output import (
+    REFUSED,
+    USAGE,
+    Json,
+    console,
+    fail,
+    one_line_errors,
+    print_json,
+    print_pairs,
+    print_table,
+    short,
+)
 
 _TAGS = ("latest", "safe", "finalized", "pending", "earliest")
+# Fields of a block that are hexadecimal numbers in JSON, and that no transfer ever sets.
+_NUMBERS = ("number", "timestamp", "gasLimit", "gasUsed", "baseFeePerGas", "difficulty", "totalDifficulty", "size")
+_ALWAYS_EMPTY = ("logsBloom", "uncles", "sha3Uncles")
 
 
 def ask(rpc: str, method: str, *parameters: Any) -> Any:
     """One call to a node."""
+    return at_node(rpc, lambda client: client.call(method, *parameters))
 
-    async def run() -> Any:
-        async with RpcClient(rpc) as client:
-            return await client.call(method, *parameters)
 
-    return asyncio.run(run())
+@app.command(epilog=examples("raclette status", "raclette status --json"), rich_help_panel="Look")
+@one_line_errors
+def status(rpc: Rpc = DEFAULT_RPC, json: bool = Json) -> None:
+    """Head, finality, peers, mempool and host of a node."""
+    found = ask(rpc, "raclette_status")
+    if json:
+        print_json(found)
+        return
+    found["host"] = {key: value for key, value in found["host"].items() if not isinstance(value, (list, dict))}
+    print_pairs("", found)
 
 
 @app.command(
@@ -28,23 +47,15 @@ def ask(rpc: str, method: str, *parameters: Any) -> Any:
 )
 @one_line_errors
 def peers(rpc: Rpc = DEFAULT_RPC, json: bool = Json) -> None:
-    """The peers a node is linked with."""
+    """The peers that a node is linked with."""
     found = ask(rpc, "raclette_peers")
     if json:
         print_json(found)
+    elif found:
+        rows = ((short(peer["nodeId"]), peer["height"], peer["score"], peer["isValidator"]) for peer in found)
+        print_table("", ("node id", "height", "score", "validator"), rows, numbers=("height", "score"))
     else:
-        print_table("", ("node id", "height", "score", "validator"), (peer.values() for peer in found))
-
-
-@app.command(epilog=examples("raclette status"), rich_help_panel="Look")
-@one_line_errors
-def status(rpc: Rpc = DEFAULT_RPC, json: bool = Json) -> None:
-    """Head, finality, peers, mempool and consensus of a node."""
-    found = ask(rpc, "raclette_status")
-    if json:
-        print_json(found)
-    else:
-        print_pairs("", found)
+        console.print("no peers")
 
 
 @app.command(
@@ -52,22 +63,52 @@ def status(rpc: Rpc = DEFAULT_RPC, json: bool = Json) -> None:
 )
 @one_line_errors
 def block(
-    which: Annotated[str, typer.Argument(help="A number, a hash, or latest, safe, finalized, earliest.")] = "latest",
+    which: Annotated[str, typer.Argument(help=f"A number, a 0x-hash, or one of {', '.join(_TAGS)}.")] = "latest",
     rpc: Rpc = DEFAULT_RPC,
     json: bool = Json,
 ) -> None:
     """Show a block."""
     if which.startswith("0x") and len(which) == 66:
         found = ask(rpc, "eth_getBlockByHash", which, False)
-    elif which in _TAGS or which.isdigit():
+    elif which in _TAGS or (which.isdecimal() and which.isascii()):
         found = ask(rpc, "eth_getBlockByNumber", which if which in _TAGS else hex(int(which)), False)
     else:
-        fail(f"{which!r} is no block; accepted: a number, a 0x-hash, {', '.join(_TAGS)}", 2)
+        fail(f"{which!r} is no block; accepted: a number, a 0x-hash, {', '.join(_TAGS)}", USAGE)
+    if json:
+        print_json(found)
+    elif found is not None:
+        print_pairs("", _for_people(found))
+    if found is None:
+        fail(f"there is no block {which}", REFUSED)
+
+
+def _for_people(block: dict[str, Any]) -> dict[str, Any]:
+    shown = {key: value for key, value in block.items() if key not in _ALWAYS_EMPTY}
+    shown |= {key: int(shown[key], 16) for key in _NUMBERS if isinstance(shown.get(key), str)}
+    return shown | {"transactions": len(block["transactions"])}
+
+
+@app.command(epilog=examples("raclette votes", "raclette votes --json"), rich_help_panel="Look")
+@one_line_errors
+def votes(rpc: Rpc = DEFAULT_RPC, json: bool = Json) -> None:
+    """Votes that a node has counted for blocks that are not final yet, by height."""
+    found = ask(rpc, "raclette_votes")
     if json:
         print_json(found)
     elif found is None:
-        console.print(f"there is no block {which}")
+        console.print("this protocol has no votes")
+    elif found:
+        print_pairs("", found)
     else:
-        count = len(found.pop("transactions"))
-        found.pop("logsBloom", None)
-        print_pairs("", found | {"transactions": count})
+        console.print("no votes are open: every block that was voted on is final")
+
+
+@app.command(epilog=examples("raclette leader"), rich_help_panel="Look")
+@one_line_errors
+def leader(rpc: Rpc = DEFAULT_RPC, json: bool = Json) -> None:
+    """Id of the node that may propose the next block."""
+    found = ask(rpc, "raclette_leader")
+    if json:
+        print_json(found)
+    else:
+        console.print(found if found is not None else "no leader: in this protocol anybody may propose")

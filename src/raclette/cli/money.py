@@ -1,20 +1,73 @@
-"""`raclette send`, `inbox`, `balance`: what a wallet does."""
+"""`raclette send`, `inbox`, `balance`, `register`: what a wallet does."""
 
 import asyncio
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from raclette.cli import verbs
 from raclette.cli.app import app, examples
 from raclette.cli.client import RpcClient
-from raclette.cli.output import Json, console, one_line_errors, print_json, print_table
-from raclette.cli.purse import Purse, passphrase_from
+from raclette.cli.output import (
+    REFUSED,
+    Json,
+    console,
+    fail,
+    one_line_errors,
+    print_json,
+    print_table,
+    readable,
+    short,
+)
+from raclette.cli.purse import Account, Purse
 from raclette.cli.wallet import Folder, ask_passphrase
+from raclette.primitives.keys import AccountKey, checksum_address
+
+R = TypeVar("R")
 
 Rpc = Annotated[str, typer.Option("--rpc", envvar="RACLETTE_RPC", help="Address of a node's JSON-RPC.")]
-From = Annotated[str | None, typer.Option("--from", help="Account of the wallet [default: the only one].")]
+From = Annotated[
+    str | None, typer.Option("--from", help="Account of the wallet [default: as `wallet use` says, or the only one].")
+]
+Fee = Annotated[int | None, typer.Option("--fee", min=0, help="Wei per gas to bid [default: the node's gas price].")]
+Wait = Annotated[bool, typer.Option(help="Wait until a block contains it.")]
 DEFAULT_RPC = "http://127.0.0.1:8545"
+
+
+def at_node(rpc: str, work: Callable[[RpcClient], Awaitable[R]]) -> R:
+    """Do `work` with a client of the node at `rpc`. Raises Unreachable, RpcError, and what `work` raises."""
+
+    async def run() -> R:
+        async with RpcClient(rpc) as client:
+            return await work(client)
+
+    return asyncio.run(run())
+
+
+def _acting(purse: Purse, name: str | None) -> Account:
+    return purse.find(name) if name else purse.default()
+
+
+def _unlocked(purse: Purse, name: str | None) -> AccountKey:
+    return purse.opened(_acting(purse, name), ask_passphrase)
+
+
+async def _outcome(client: RpcClient, sent: dict[str, Any], wait: bool) -> dict[str, Any]:
+    if not wait:
+        return sent
+    receipt = await verbs.included(client, sent["hash"])
+    return sent | {"block": int(receipt["blockNumber"], 16), "succeeded": receipt["status"] == "0x1"}
+
+
+def _tell(result: dict[str, Any], what: str, json: bool) -> None:
+    if json:
+        print_json(result)
+    elif result.get("succeeded", True):
+        where = f"in block {result['block']}" if "block" in result else "handed over"
+        console.print(f"{what}: {where}\n{result['hash']}", soft_wrap=True, markup=False)
+    if not result.get("succeeded", True):
+        fail(f"block {result['block']} contains {result['hash']}, but there it failed: nothing was moved", REFUSED)
 
 
 @app.command(
@@ -33,8 +86,8 @@ def send(
         str, typer.Option("--message", "-m", help="A memo that only the receiver and you can read.")
     ] = "",
     sender: From = None,
-    fee: Annotated[int, typer.Option("--fee", min=0, help="Wei per gas to bid.")] = 0,
-    wait: Annotated[bool, typer.Option(help="Wait until a block contains it.")] = True,
+    fee: Fee = None,
+    wait: Wait = True,
     rpc: Rpc = DEFAULT_RPC,
     wallet: Folder = None,
     json: bool = Json,
@@ -42,45 +95,55 @@ def send(
     """Send coins, and a sealed message if you like."""
     purse = Purse(wallet)
     wei = verbs.parse_amount(amount)
-    account = purse.find(sender) if sender else purse.sole()
-    key = purse.unlock(account, passphrase_from(ask_passphrase))
+    key = _unlocked(purse, sender)
 
-    async def run() -> dict[str, Any]:
-        async with RpcClient(rpc) as client:
-            result = await verbs.send(client, key, await verbs.resolve(client, purse, name), wei, message, fee)
-            if wait:
-                receipt = await verbs.included(client, result["hash"])
-                result |= {"block": int(receipt["blockNumber"], 16), "succeeded": receipt["status"] == "0x1"}
-            return result
+    async def work(client: RpcClient) -> dict[str, Any]:
+        to = await verbs.resolve(client, purse, name)
+        bid = await verbs.gas_price(client) if fee is None else fee
+        return await _outcome(client, await verbs.send(client, key, to, wei, message, bid), wait)
 
-    result = asyncio.run(run())
-    if json:
-        print_json(result)
-    else:
-        where = f"in block {result['block']}" if wait else "handed over"
-        console.print(f"{verbs.format_amount(wei)} to {name}: {where}\n{result['hash']}")
+    _tell(at_node(rpc, work), f"{verbs.format_amount(wei)} to {name}", json)
 
 
-@app.command(epilog=examples("raclette inbox --from bob"), rich_help_panel="Use")
+@app.command(epilog=examples("raclette register alice", "raclette register bob --from bob"), rich_help_panel="Use")
+@one_line_errors
+def register(
+    name: Annotated[str, typer.Argument(help="1 to 32 of a-z, 0-9 and -; first come, first served, for ever.")],
+    sender: From = None,
+    fee: Fee = None,
+    wait: Wait = True,
+    rpc: Rpc = DEFAULT_RPC,
+    wallet: Folder = None,
+    json: bool = Json,
+) -> None:
+    """Publish a name for an account in the chain's directory, so that everybody can pay it and write to it."""
+    key = _unlocked(Purse(wallet), sender)
+
+    async def work(client: RpcClient) -> dict[str, Any]:
+        bid = await verbs.gas_price(client) if fee is None else fee
+        return await _outcome(client, await verbs.register(client, key, name, bid), wait)
+
+    _tell(at_node(rpc, work), f"{name} is {checksum_address(key.address)}", json)
+
+
+@app.command(epilog=examples("raclette inbox", "raclette inbox --from bob --json"), rich_help_panel="Use")
 @one_line_errors
 def inbox(sender: From = None, rpc: Rpc = DEFAULT_RPC, wallet: Folder = None, json: bool = Json) -> None:
     """Read the sealed messages to and from an account of the wallet."""
     purse = Purse(wallet)
-    account = purse.find(sender) if sender else purse.sole()
-    key = purse.unlock(account, passphrase_from(ask_passphrase))
-
-    async def run() -> list[verbs.Letter]:
-        async with RpcClient(rpc) as client:
-            return await verbs.letters(client, key)
-
-    found = asyncio.run(run())
+    key = _unlocked(purse, sender)
+    found = at_node(rpc, lambda client: verbs.letters(client, key))
     if json:
-        print_json([letter._asdict() for letter in found])
+        print_json([letter._asdict() | {"value": str(letter.value)} for letter in found])
     elif not found:
         console.print("no messages")
     else:
-        rows = ((x.block, x.sender, x.receiver, verbs.format_amount(x.value), x.text) for x in found)
-        print_table("", ("block", "from", "to", "coins", "message"), rows)
+        names = {checksum_address(account.address): account.name for account in purse.accounts()}
+        for letter in found:
+            sender_name, receiver_name = (names.get(who, short(who)) for who in (letter.sender, letter.receiver))
+            line = f"block {letter.block}: {sender_name} to {receiver_name}, {verbs.format_amount(letter.value)}"
+            console.print(line, style="dim", soft_wrap=True, markup=False)
+            console.print("  " + readable(letter.text), soft_wrap=True, markup=False)
 
 
 @app.command(epilog=examples("raclette balance", "raclette balance bob sample-7 --json"), rich_help_panel="Use")
@@ -95,16 +158,18 @@ def balance(
     purse = Purse(wallet)
     wanted = names or [account.name for account in purse.accounts()]
 
-    async def run() -> dict[str, int]:
-        async with RpcClient(rpc) as client:
-            found = {}
-            for name in wanted:
-                to = await verbs.resolve(client, purse, name)
-                found[name] = int(await client.call("eth_getBalance", "0x" + to.address.hex(), "latest"), 16)
-            return found
+    async def work(client: RpcClient) -> dict[str, int]:
+        found = {}
+        for name in wanted:
+            to = await verbs.resolve(client, purse, name)
+            found[name] = int(await client.call("eth_getBalance", "0x" + to.address.hex(), "latest"), 16)
+        return found
 
-    found = asyncio.run(run())
+    found = at_node(rpc, work)
     if json:
         print_json({name: str(wei) for name, wei in found.items()})
+    elif found:
+        rows = ((name, verbs.format_amount(wei)) for name, wei in found.items())
+        print_table("", ("account", "coins"), rows, numbers=("coins",))
     else:
-        print_table("", ("account", "coins"), ((name, verbs.format_amount(wei)) for name, wei in found.items()))
+        console.print(f"no accounts in {purse.folder}: name one, or make one with `raclette wallet new`", markup=False)

@@ -4,7 +4,8 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ FOLDER_VARIABLE = "RACLETTE_WALLET"
 PASSPHRASE_VARIABLE = "RACLETTE_PASSPHRASE"
 NAME_RULE = "1 to 32 of a-z, 0-9 and -, beginning with a letter or digit"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+# Keys that a console has opened, by their file; None outside of one.
+_remembered: dict[Path, AccountKey] | None = None
 
 
 class Account(NamedTuple):
@@ -74,6 +77,15 @@ class Purse:
         account = self.find(name)
         self._default_file.write_text(name + "\n")
         return account
+
+    def opened(self, account: Account, ask: Callable[[], str]) -> AccountKey:
+        """The key, with the passphrase of `passphrase_from(ask)`; inside `remembered` asked for once. Raises as
+        `unlock` and `passphrase_from`."""
+        kept = None if _remembered is None else _remembered.get(account.path)
+        key = kept or self.unlock(account, passphrase_from(ask))
+        if _remembered is not None:
+            _remembered[account.path] = key
+        return key
 
     def unlock(self, account: Account, passphrase: str) -> AccountKey:
         """The key. Raises WrongPassphrase, ConfigError (the file is damaged)."""
@@ -140,6 +152,17 @@ def passphrase_from(ask: Callable[[], str]) -> str:
         return ask()
     except typer.Abort:
         raise ConfigError(f"no passphrase: type it, or set ${PASSPHRASE_VARIABLE}") from None
+
+
+@contextmanager
+def remembered() -> Iterator[None]:
+    """Inside, `opened` keeps keys in memory: a console asks for a passphrase once."""
+    global _remembered
+    _remembered = {}
+    try:
+        yield
+    finally:
+        _remembered = None
 
 
 def shown(account: Account) -> dict[str, str]:

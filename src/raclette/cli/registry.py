@@ -22,7 +22,7 @@ def _parameters(model: Any) -> list[dict[str, Any]]:
 @one_line_errors
 def protocols(json: bool = Json) -> None:
     """List the consensus protocols, with the parameters that genesis may set."""
-    found = [
+    found: list[dict[str, Any]] = [
         {"name": p.name, "description": p.description, "parameters": _parameters(p.parameters)}
         for p in PROTOCOLS.values()
     ]

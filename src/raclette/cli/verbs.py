@@ -1,7 +1,7 @@
 """The verbs of a wallet over RPC, shared by the commands, the console and the demo."""
 
 import asyncio
-from decimal import Decimal, InvalidOperation
+import re
 from typing import Any, NamedTuple
 
 from raclette.chain.transaction import sign_transaction
@@ -17,6 +17,9 @@ from raclette.primitives.units import ETHER
 INCLUSION_TIMEOUT_S = 60.0
 POLL_S = 0.1
 DECIMALS = 18
+# What a transaction can carry.
+WEI_MAX = 2**256 - 1
+_AMOUNT = re.compile(rf"(?P<whole>[0-9]{{1,60}})(?:\.(?P<part>[0-9]{{1,{DECIMALS}}}))?")
 
 
 class Recipient(NamedTuple):
@@ -43,13 +46,10 @@ class NotIncluded(RacletteError):
 
 def parse_amount(text: str) -> int:
     """Wei from a decimal number of coins. Raises ConfigError."""
-    try:
-        amount = Decimal(text)
-        wei = int(amount.scaleb(DECIMALS))
-        if not amount.is_finite() or amount < 0 or Decimal(wei) != amount.scaleb(DECIMALS):
-            raise ValueError(text)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise ConfigError(f"{text!r} is no amount; accepted: a number like 1.5, at most {DECIMALS} decimals") from None
+    found = _AMOUNT.fullmatch(text)
+    wei = int(found["whole"] + (found["part"] or "").ljust(DECIMALS, "0")) if found else -1
+    if not 0 <= wei <= WEI_MAX:
+        raise ConfigError(f"{text[:80]!r} is no amount; accepted: a number like 1.5, at most {DECIMALS} decimals")
     return wei
 
 
@@ -74,9 +74,9 @@ async def resolve(client: RpcClient, purse: Purse, who: str) -> Recipient:
             raise ConfigError(str(error)) from None
         key = await client.call("raclette_query", "public_key", [who])
         return Recipient(address, _key(key), who)
-    for account in purse.accounts():
-        if account.name == who:
-            return Recipient(account.address, account.public_key or None, who)
+    if purse.has(who):
+        account = purse.find(who)
+        return Recipient(account.address, account.public_key or None, who)
     found = await client.call("raclette_query", "whois", [who])
     if found is None:
         raise ConfigError(f"nobody called {who!r}: neither in {purse.folder} nor in the chain's directory")
@@ -102,20 +102,22 @@ async def send(
     return {"hash": await client.call("eth_sendRawTransaction", "0x" + raw.hex()), "nonce": nonce}
 
 
-async def register(client: RpcClient, key: AccountKey, name: str) -> str:
-    """Publish name and public key in the chain's directory. Returns the transaction's hash."""
+async def register(client: RpcClient, key: AccountKey, name: str, fee: int = 0) -> dict[str, Any]:
+    """Publish name and public key in the chain's directory. Returns {"hash", "nonce"}. Raises Refused: the name is not
+    allowed or somebody's, or the account has one."""
+    account = await client.call("raclette_query", "account", [checksum_address(key.address)])
+    if account["name"] is not None:
+        raise Refused("has-a-name", f"this account is called {account['name']} already, and a name is for ever")
+    if await client.call("raclette_query", "whois", [name]) is not None:
+        raise Refused("name-taken", f"somebody is called {name!r} already")
     nonce = int(await client.call("eth_getTransactionCount", checksum_address(key.address), "pending"), 16)
-    data = directory.registration(name, key.public_key)
-    call = {
-        "from": checksum_address(key.address),
-        "to": "0x" + directory.DIRECTORY_ADDRESS.hex(),
-        "data": "0x" + data.hex(),
-    }
-    gas = int(await client.call("eth_estimateGas", call), 16)
-    raw = sign_transaction(
-        key, chain_id=await chain_id(client), nonce=nonce, to=directory.DIRECTORY_ADDRESS, data=data, gas=gas
-    )
-    return str(await client.call("eth_sendRawTransaction", "0x" + raw.hex()))
+    raw = directory.sign_registration(key, chain_id=await chain_id(client), nonce=nonce, name=name, fee=fee)
+    return {"hash": await client.call("eth_sendRawTransaction", "0x" + raw.hex()), "nonce": nonce}
+
+
+async def gas_price(client: RpcClient) -> int:
+    """What the node says a unit of gas costs now, in wei."""
+    return int(await client.call("eth_gasPrice"), 16)
 
 
 async def included(client: RpcClient, transaction_hash: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from raclette.cli.app import app, examples
 from raclette.cli.output import Json, console, one_line_errors, print_json, print_table
 from raclette.cli.purse import Account, Purse, passphrase_from, read_secret, shown
 from raclette.primitives.errors import ConfigError
+from raclette.primitives.keys import AccountKey
 from raclette.primitives.keystore import decrypt_key
 
 group = typer.Typer(help="Create, import and list accounts (encrypted keystores).", no_args_is_help=True)
@@ -36,14 +37,18 @@ def _tell(account: Account, json: bool) -> None:
     if json:
         print_json(shown(account))
     else:
-        console.print(f"{account.name}: [bold]{shown(account)['address']}[/bold]\nkept in {account.path}")
+        console.print(
+            f"{account.name}: {shown(account)['address']}\nkept in {account.path}", soft_wrap=True, markup=False
+        )
 
 
 @group.command(epilog=examples("raclette wallet new alice"))
 @one_line_errors
 def new(name: Name, wallet: Folder = None, json: bool = Json) -> None:
     """Make a new account. The passphrase is asked for (or taken from $RACLETTE_PASSPHRASE)."""
-    _tell(Purse(wallet).create(name, passphrase_from(ask_new_passphrase)), json)
+    purse = Purse(wallet)
+    purse.check_free(name)
+    _tell(purse.create(name, passphrase_from(ask_new_passphrase)), json)
 
 
 @group.command(
@@ -58,13 +63,26 @@ def import_(
     json: bool = Json,
 ) -> None:
     """Import an account from a keystore or a private key file."""
+    purse = Purse(wallet)
+    purse.check_free(name)
     try:
         text = file.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: {error}") from None
-    passphrase = passphrase_from(ask_passphrase)
-    key = decrypt_key(json_module.loads(text), passphrase) if text.lstrip().startswith("{") else read_secret(text)
-    _tell(Purse(wallet).keep(name, key, passphrase), json)
+        raise ConfigError(f"{file}: {getattr(error, 'strerror', None) or 'not text'}") from None
+    if text.lstrip().startswith("{"):
+        passphrase = passphrase_from(ask_passphrase)
+        key = _decrypted(file, text, passphrase)
+    else:
+        key = read_secret(text)
+        passphrase = passphrase_from(ask_new_passphrase)
+    _tell(purse.keep(name, key, passphrase), json)
+
+
+def _decrypted(file: Path, text: str, passphrase: str) -> AccountKey:
+    try:
+        return decrypt_key(json_module.loads(text), passphrase)
+    except json_module.JSONDecodeError as error:
+        raise ConfigError(f"{file} is not a keystore: {error}") from None
 
 
 @group.command("list", epilog=examples("raclette wallet list --json"))
@@ -76,6 +94,16 @@ def list_(wallet: Folder = None, json: bool = Json) -> None:
     if json:
         print_json(accounts)
     elif accounts:
-        print_table("", ("name", "address", "file"), (entry.values() for entry in accounts))
+        print_table("", ("name", "address"), ((entry["name"], entry["address"]) for entry in accounts))
+        console.print(f"in {purse.folder}", soft_wrap=True, markup=False)
     else:
-        console.print(f"no accounts in {purse.folder}: `raclette wallet new NAME` makes one")
+        console.print(
+            f"no accounts in {purse.folder}: `raclette wallet new NAME` makes one", soft_wrap=True, markup=False
+        )
+
+
+@group.command(epilog=examples("raclette wallet use alice"))
+@one_line_errors
+def use(name: Name, wallet: Folder = None, json: bool = Json) -> None:
+    """Choose the account that `send` and `inbox` use where --from does not say."""
+    _tell(Purse(wallet).choose(name), json)
