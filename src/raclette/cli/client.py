@@ -5,12 +5,12 @@ Wallets and tests use web3.py; this one exists because a load generator must cos
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
 import orjson
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from raclette.primitives.errors import RacletteError
@@ -79,30 +79,63 @@ class RpcClient:
         return answer
 
     @asynccontextmanager
-    async def heads(self) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
-        """New heads as they come, over a WebSocket on the same address."""
+    async def socket(self) -> AsyncIterator["RpcSocket"]:
+        """A WebSocket on the same address: cheaper for many small calls, and it tells of new heads."""
         url = self.url.replace("http", "ws", 1)
         try:
-            async with connect(url, max_size=None, open_timeout=TIMEOUT_S) as socket:
-                await socket.send(orjson.dumps(_subscribe_request()).decode())
-                _result(orjson.loads(await socket.recv()))
-                yield _notifications(socket)
+            async with connect(url, max_size=None, open_timeout=TIMEOUT_S, compression=None) as connection:
+                socket = RpcSocket(connection)
+                reader = asyncio.create_task(socket.read())
+                try:
+                    yield socket
+                finally:
+                    reader.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await reader
         except OSError as error:
             raise Unreachable(f"no WebSocket answer from {url}: {error}") from error
 
 
-def _subscribe_request() -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": 0, "method": "eth_subscribe", "params": ["newHeads"]}
+class RpcSocket:
+    """Calls and notifications over one WebSocket. Made by `RpcClient.socket`."""
 
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._next = 0
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._heads: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
 
-async def _notifications(socket: Any) -> AsyncIterator[dict[str, Any]]:
-    try:
-        async for text in socket:
-            message = orjson.loads(text)
-            if message.get("method") == "eth_subscription":
-                yield message["params"]["result"]
-    except ConnectionClosed:
-        return
+    async def call(self, method: str, *parameters: Any) -> Any:
+        """The result. Raises RpcError, Unreachable."""
+        self._next += 1
+        future = self._waiting[self._next] = asyncio.get_running_loop().create_future()
+        request = {"jsonrpc": "2.0", "id": self._next, "method": method, "params": parameters}
+        try:
+            await self._connection.send(orjson.dumps(request), text=True)
+        except ConnectionClosed as error:
+            raise Unreachable(f"the WebSocket was closed: {error}") from error
+        return _result(await future)
+
+    async def heads(self) -> AsyncIterator[dict[str, Any]]:
+        """New heads as they come, until the connection ends."""
+        await self.call("eth_subscribe", "newHeads")
+        while (head := await self._heads.get()) is not None:
+            yield head
+
+    async def read(self) -> None:
+        """Hand out what arrives."""
+        try:
+            async for text in self._connection:
+                message = orjson.loads(text)
+                if message.get("method") == "eth_subscription":
+                    self._heads.put_nowait(message["params"]["result"])
+                elif (future := self._waiting.pop(message.get("id"), None)) is not None:
+                    future.set_result(message)
+        except ConnectionClosed:
+            pass
+        self._heads.put_nowait(None)
+        for future in self._waiting.values():
+            future.set_exception(Unreachable("the WebSocket was closed"))
 
 
 def _result(answer: dict[str, Any]) -> Any:

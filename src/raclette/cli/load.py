@@ -8,13 +8,13 @@ import asyncio
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
-from raclette.cli.client import RpcClient
+from raclette.cli.client import RpcClient, RpcSocket
 from raclette.cli.network import LocalNetwork, NetworkPlan
 from raclette.ledgers.bank.samples import sample_transfers
 from raclette.primitives.errors import RacletteError
@@ -120,23 +120,22 @@ class ClosedLoop:
 
 
 @asynccontextmanager
-async def watch_blocks(client: RpcClient, seen: Callable[[Sequence[str]], None]) -> Any:
-    """Call `seen` with the transaction hashes of every new block of the head's branch."""
+async def watch_blocks(client: RpcClient, seen: Callable[[Sequence[str]], None]) -> AsyncIterator[RpcSocket]:
+    """Call `seen` with the transaction hashes of every new block of the head's branch. Yields the socket used."""
 
-    async def follow(heads: Any, height: int) -> None:
-        async for head in heads:
+    async def follow(socket: RpcSocket, height: int) -> None:
+        async for head in socket.heads():
             number = int(head["number"], 16)
             for missing in range(height + 1, number + 1):
-                block = await client.call("eth_getBlockByNumber", hex(missing), False)
+                block = await socket.call("eth_getBlockByNumber", hex(missing), False)
                 if block is not None:
                     seen(block["transactions"])
             height = max(height, number)
 
-    async with client.heads() as heads:
-        height = int(await client.call("eth_blockNumber"), 16)
-        task = asyncio.create_task(follow(heads, height))
+    async with client.socket() as socket:
+        task = asyncio.create_task(follow(socket, int(await socket.call("eth_blockNumber"), 16)))
         try:
-            yield
+            yield socket
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -154,12 +153,12 @@ async def single_requests(client: RpcClient, raws: Sequence[bytes]) -> list[floa
                 future.set_result(None)
 
     latencies = []
-    async with watch_blocks(client, seen):
+    async with watch_blocks(client, seen) as socket:
         for raw in raws:
             future = asyncio.get_running_loop().create_future()
             waiting["0x" + keccak256(raw).hex()] = future
             start = time.perf_counter()
-            await client.call("eth_sendRawTransaction", "0x" + raw.hex())
+            await socket.call("eth_sendRawTransaction", "0x" + raw.hex())
             await asyncio.wait_for(future, DRAIN_S)
             latencies.append(time.perf_counter() - start)
     return latencies
