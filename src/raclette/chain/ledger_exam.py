@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from raclette.chain.dict_state import DictState
 from raclette.chain.ledger import BlockContext, Execution, Ledger, Transaction
 from raclette.primitives.errors import InvalidBlock, InvariantBroken, Misuse, Refused
 from raclette.primitives.hashing import keccak256
@@ -38,35 +39,18 @@ class LedgerSamples:
     undecodable: Sequence[bytes]
 
 
-class ExamState:
-    """A journalled state over a dictionary that notes whether it was written."""
+class ExamState(DictState):
+    """Notes whether it was written, and insists on bytes."""
 
     def __init__(self, entries: Mapping[bytes, bytes]) -> None:
-        self.entries: State = dict(entries)
+        super().__init__(entries)
         self.writes = 0
-        self._journal: list[tuple[bytes, bytes | None]] = []
-
-    def get(self, key: bytes) -> bytes | None:
-        return self.entries.get(key)
 
     def set(self, key: bytes, value: bytes | None) -> None:
+        """Write (None removes)."""
         _claim(type(key) is bytes and (value is None or type(value) is bytes), "keys and values of the state are bytes")
         self.writes += 1
-        self._journal.append((key, self.entries.get(key)))
-        self._put(key, value)
-
-    def checkpoint(self) -> int:
-        return len(self._journal)
-
-    def revert(self, mark: int) -> None:
-        while len(self._journal) > mark:
-            self._put(*self._journal.pop())
-
-    def _put(self, key: bytes, value: bytes | None) -> None:
-        if value is None:
-            self.entries.pop(key, None)
-        else:
-            self.entries[key] = value
+        super().set(key, value)
 
 
 def check_ledger(make_ledger: MakeLedger, samples: LedgerSamples) -> None:

@@ -19,8 +19,8 @@ class ChainLimits:
     # once, yet no single write takes much more than 20 ms.
     flush_blocks: int = 16
     flush_keys: int = 2048
-    # Blocks below the base whose state can be asked for, rebuilt from undo records at about 0.25 ms a full block: an old
-    # question may not hold the node up for long. Where blocks become final, no older records are kept.
+    # Blocks below the base whose state can be asked for, rebuilt from undo records at about 0.25 ms a full block: an
+    # old question may not hold the node up for long. Where blocks become final, no older records are kept.
     history_depth: int = 256
     # Blocks beside the head's branch, at about 2 KiB each in memory.
     side_blocks_max: int = 2048

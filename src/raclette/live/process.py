@@ -124,8 +124,8 @@ def _tracker_client(
 THREAD_SWITCH_SECONDS = 0.0005
 
 
-# Objects made before Python looks for cycles among the young ones. A block makes tens of thousands of objects that die by
-# themselves; looking after every 700 (the default) costs a third of the time of large blocks.
+# Objects made before Python looks for cycles among the young ones. A block makes tens of thousands of objects that die
+# by themselves; looking after every 700 (the default) costs a third of the time of large blocks.
 YOUNG_OBJECTS_MAX = 50_000
 
 

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from raclette.node.view import NodeView
 from raclette.rpc.backend import Backend
@@ -67,16 +67,14 @@ def _read_one(i: int, parameter: Parameter, value: Any) -> Any:
         raise invalid_parameters(f"invalid argument {i}: {error}") from None
 
 
-class Subscriber:
+class Subscriber(Protocol):
     """What `eth_subscribe` needs of a connection that can be written to at any time. HTTP has none."""
 
     def subscribe(self, kind: str, full: bool) -> str:
         """Start sending; returns the subscription's id. Raises RpcError."""
-        raise NotImplementedError
 
     def unsubscribe(self, subscription: str) -> bool:
         """Stop sending. Raises RpcError if there is no such subscription."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

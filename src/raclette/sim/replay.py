@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from raclette.chain.dict_state import DictState
 from raclette.chain.genesis import Genesis
 from raclette.chain.header import Header
 from raclette.chain.ledger import BlockContext, Ledger, Transaction
@@ -12,38 +13,6 @@ from raclette.primitives.errors import InvalidBlock, Refused
 
 class ReplayFailed(Exception):
     """The chain does not say what executing it gives."""
-
-
-class DictState:
-    """A journalled state in a dictionary: the simplest thing that keeps the contract of `StateWriter`."""
-
-    def __init__(self, entries: dict[bytes, bytes]) -> None:
-        self.entries = dict(entries)
-        self._journal: list[tuple[bytes, bytes | None]] = []
-
-    def get(self, key: bytes) -> bytes | None:
-        """The value, or None."""
-        return self.entries.get(key)
-
-    def set(self, key: bytes, value: bytes | None) -> None:
-        """Write (None removes)."""
-        self._journal.append((key, self.entries.get(key)))
-        self._put(key, value)
-
-    def checkpoint(self) -> int:
-        """A mark to which `revert` can go back."""
-        return len(self._journal)
-
-    def revert(self, mark: int) -> None:
-        """Undo every `set` since `mark`."""
-        while len(self._journal) > mark:
-            self._put(*self._journal.pop())
-
-    def _put(self, key: bytes, value: bytes | None) -> None:
-        if value is None:
-            self.entries.pop(key, None)
-        else:
-            self.entries[key] = value
 
 
 class Replayer:
