@@ -1,12 +1,13 @@
 """`raclette demo`: the main job, end to end, on this machine.
 
-Tracker and four nodes as processes; two thousand signed transfers and some sealed letters, sent to different nodes; a
-node killed with SIGKILL under load and restarted; a fifth that joins late and fetches the history; in the end a table,
-and a verdict that only holds if all five have the same head and state and no money appeared or vanished. Then the same
+Tracker and four nodes as processes; wallets; two thousand signed transfers and some sealed letters, sent to different
+nodes; a node killed with SIGKILL under load and restarted; a fifth that joins late and fetches the history; in the end
+a table, and a verdict that only holds if all five have the same ledger and no money appeared or vanished. Then the same
 in the simulator, by the same node code.
 """
 
 import asyncio
+import secrets
 import tempfile
 import time
 from pathlib import Path
@@ -15,20 +16,25 @@ from typing import Annotated, Any
 import typer
 
 from raclette.chain.genesis import sample_key
-from raclette.chain.presets import SAMPLE_BALANCE, sample_name
+from raclette.chain.presets import SAMPLE_BALANCE
 from raclette.cli import verbs
 from raclette.cli.app import app, examples
 from raclette.cli.load import ClosedLoop, LoadFailed, percentiles
 from raclette.cli.network import LocalNetwork, LocalNode, NetworkPlan
 from raclette.cli.output import VERDICT_FAILED, Json, console, one_line_errors, print_json, print_table
+from raclette.cli.purse import Purse
 from raclette.ledgers.bank.samples import sample_transfers
 from raclette.primitives.errors import RacletteError
-from raclette.primitives.keys import checksum_address
+from raclette.primitives.keys import AccountKey, checksum_address
+from raclette.primitives.keystore import SCRYPT_WORK_FAST
+from raclette.primitives.units import ETHER
 
 ACCOUNTS = 1_000
-# Accounts that write letters instead of being part of the load.
-WRITERS = 5
+# People with wallets of their own, and how many letters they write.
+WRITERS = ("alice", "bob", "carol", "dave", "erin")
 LETTERS = 10
+PURSE_MONEY = 10 * ETHER
+PASSPHRASE = "raclette"  # of keystores that live as long as the demo
 OUTSTANDING = 200
 # How long after the last transfer all five must agree.
 AGREE_TIMEOUT_S = 30.0
@@ -85,11 +91,12 @@ async def run_live(folder: Path, protocol: str, transfers: int, story: Story) ->
         await linked(network)
         story.tell("all linked over TLS 1.3; every node speaks JSON-RPC: " + network.nodes[0].rpc_url)
         loop, latecomer = await load(network, transfers, story)
-        last = await write_letters(network, story)
+        keys = await make_wallets(network, story)
+        last = await write_letters(network, keys, story)
         everybody = [*network.nodes, latecomer]
         height = await agreement(everybody, last, story)
         rows = [await describe(node, height) for node in everybody]
-        read = await read_letters(latecomer)
+        read = await read_letters(latecomer, keys)
         story.tell(f"{read} of {LETTERS} sealed letters read from the late joiner's copy of the chain")
     return report(loop, rows, read, protocol)
 
@@ -105,8 +112,8 @@ async def linked(network: LocalNetwork) -> None:
 async def load(network: LocalNetwork, transfers: int, story: Story) -> tuple[ClosedLoop, LocalNode]:
     """The closed loop, with a crash, a restart and a late joiner on the way."""
     nodes, latecomer = network.nodes, network.members[-1]
-    senders = ACCOUNTS - WRITERS
-    raws = sample_transfers(transfers, 1, network.genesis.chain_id, accounts=senders, first_account=WRITERS)
+    senders = ACCOUNTS - len(WRITERS)
+    raws = sample_transfers(transfers, 1, network.genesis.chain_id, accounts=senders, first_account=len(WRITERS))
     loop = ClosedLoop([node.client for node in nodes], raws, senders, OUTSTANDING)
     moment = {share: asyncio.Event() for share in (3, 5, 6)}
 
@@ -147,40 +154,60 @@ async def disturb(
     story.tell(f"restarted {victim.name} from its own database")
 
 
-async def write_letters(network: LocalNetwork, story: Story) -> int:
-    """Sealed messages between sample accounts, handed to different nodes. Returns the height that has them all."""
+async def make_wallets(network: LocalNetwork, story: Story) -> list[AccountKey]:
+    """New encrypted keystores, funded by sample accounts, with names and public keys published on the chain."""
+    purse = Purse(network.plan.folder / "wallet")
+    keys = [AccountKey.from_entropy(secrets.token_bytes(64)) for _ in WRITERS]
+
+    async def settle(index: int) -> None:
+        name, key = WRITERS[index], keys[index]
+        purse.keep(name, key, PASSPHRASE, work=SCRYPT_WORK_FAST)
+        client = network.nodes[index % len(network.nodes)].client
+        recipient = verbs.Recipient(key.address, key.public_key, name)
+        sent = await verbs.send(client, sample_key(index), recipient, PURSE_MONEY)
+        await verbs.included(client, sent["hash"])
+        registered = await verbs.register(client, key, name)
+        await verbs.included(client, registered["hash"])
+
+    await asyncio.gather(*(settle(index) for index in range(len(WRITERS))))
+    story.tell(f"{len(WRITERS)} wallets made, funded, and known by name: {', '.join(WRITERS)}")
+    return keys
+
+
+async def write_letters(network: LocalNetwork, keys: list[AccountKey], story: Story) -> int:
+    """Money and a sealed message by name, handed to different nodes. Returns the height that has them all."""
+    strangers_purse = Purse(network.plan.folder / "empty")  # so that names come from the chain
 
     async def write(index: int) -> int:
-        writer, reader = index % WRITERS, (index + 1) % WRITERS
-        node, to = network.nodes[index % len(network.nodes)], sample_key(reader)
-        recipient = verbs.Recipient(to.address, to.public_key, sample_name(reader))
+        client = network.nodes[index % len(network.nodes)].client
+        to = await verbs.resolve(client, strangers_purse, WRITERS[(index + 1) % len(WRITERS)])
         text = f"letter {index}: the cheese is melting"
-        sent = await verbs.send(node.client, sample_key(writer), recipient, 1, text)
-        receipt = await verbs.included(node.client, sent["hash"])
+        sent = await verbs.send(client, keys[index % len(keys)], to, ETHER, text)
+        receipt = await verbs.included(client, sent["hash"])
         return int(receipt["blockNumber"], 16)
 
     heights = []
-    for first in range(0, LETTERS, WRITERS):
-        heights += await asyncio.gather(*(write(index) for index in range(first, first + WRITERS)))
-    story.tell(f"{LETTERS} transfers with sealed messages committed")
+    for first in range(0, LETTERS, len(WRITERS)):
+        heights += await asyncio.gather(*(write(index) for index in range(first, first + len(WRITERS))))
+    story.tell(f"{LETTERS} transfers by name, each with a sealed message, committed")
     return max(heights)
 
 
-async def read_letters(node: LocalNode) -> int:
-    """How many letters their receivers can read, and nobody else."""
+async def read_letters(node: LocalNode, keys: list[AccountKey]) -> int:
+    """How many letters their receivers can read. Raises RacletteError if somebody else can."""
     read = 0
-    for index in range(WRITERS):
-        key, stranger = sample_key(index), sample_key(WRITERS)
-        mine = [letter for letter in await verbs.letters(node.client, key) if letter.receiver == key_text(index)]
-        read += len([letter for letter in mine if letter.text.startswith("letter ")])
+    for key in keys:
+        mine = [letter for letter in await verbs.letters(node.client, key) if letter.receiver == text_of(key)]
+        read += sum(letter.text.startswith("letter ") for letter in mine)
+    for stranger in (sample_key(0), sample_key(len(keys))):
         if await verbs.letters(node.client, stranger):
             raise RacletteError("a stranger could read a sealed letter")
     return read
 
 
-def key_text(index: int) -> str:
-    """Checksummed address of a sample account."""
-    return checksum_address(sample_key(index).address)
+def text_of(key: AccountKey) -> str:
+    """Checksummed address."""
+    return checksum_address(key.address)
 
 
 async def agreement(nodes: list[LocalNode], least: int, story: Story) -> int:
@@ -233,7 +260,7 @@ def report(loop: ClosedLoop, rows: list[dict[str, Any]], read: int, protocol: st
         "agreed": agreed,
         "nodes": len(rows),
         "height": rows[0]["height"],
-        "transactions": len(loop.committed) + LETTERS,
+        "transactions": len(loop.committed) + LETTERS + 2 * len(WRITERS),
         "state_root": rows[0]["state_root"],
         "supply_conserved": all(row["supply"] == genesis + row["issued"] for row in rows),
         "committed_per_s": len(loop.committed) / span if span else 0.0,
