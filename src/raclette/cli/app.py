@@ -28,7 +28,10 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(
+    epilog="Exit codes: 0 done, 1 a check failed, 2 bad arguments or files, 3 bad database, 4 no node answers, "
+    "5 refused. All commands: docs/cli.md."
+)
 def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import typer
 from typer.main import get_command
 
-from raclette.cli import purse
+from raclette.cli import purse, verbs
 from raclette.cli.app import app, examples
 from raclette.cli.look import ask
 from raclette.cli.money import DEFAULT_RPC, Rpc
@@ -59,7 +59,8 @@ VERBS: Mapping[str, Verb] = {
     "votes": Verb(("votes",), "", "votes that are still open"),
     "leader": Verb(("leader",), "", "who may propose"),
 }
-_OWN = (
+# What is no command of the command line: verb, usage, what it does.
+OWN = (
     ("mine", "", "whether this node mines, and how hard it is"),
     ("help", "[VERB]", "this list, or all about a verb"),
     ("quit", "", "leave (also Ctrl-D)"),
@@ -117,7 +118,7 @@ class Prompt:
     def _help(self, rest: list[str]) -> int:
         if rest:
             return self._run([*VERBS[rest[0]].command, "--help"]) if rest[0] in VERBS else self._help([])
-        rows = [(name, verb.usage, verb.about) for name, verb in VERBS.items()] + list(_OWN)
+        rows = [(name, verb.usage, verb.about) for name, verb in VERBS.items()] + list(OWN)
         if self._json:
             print_json([dict(zip(("verb", "usage", "about"), row, strict=True)) for row in rows])
         else:
@@ -139,7 +140,7 @@ class Prompt:
             if self._json:
                 print_json(found)
             elif found:
-                print_pairs("", found)
+                print_pairs("", found | {"reward": verbs.format_amount(_integer(found["reward"]))})
                 console.print(
                     "A node mines if its configuration says so: [node] active and miner_threads.", markup=False
                 )
@@ -151,6 +152,11 @@ class Prompt:
         except typer.Exit as ended:
             code = ended.exit_code
         return code
+
+
+def _integer(value: int | str) -> int:
+    """JSON-RPC writes numbers that JavaScript cannot hold as 0x-text."""
+    return int(value, 16) if isinstance(value, str) else value
 
 
 _MINING = ("mining", "difficulty", "difficulty_rule", "hashes_per_s", "reward", "reorganisations")
@@ -204,7 +210,7 @@ def _history(file: Path) -> Iterator[None]:
     except ImportError:  # not on every system
         yield
         return
-    names = sorted([*VERBS, *(name for name, _, _ in _OWN)])
+    names = sorted([*VERBS, *(name for name, _, _ in OWN)])
     readline.set_completer(lambda text, index: _completion(names, text, index))
     readline.parse_and_bind("tab: complete")
     readline.set_history_length(HISTORY_LINES_MAX)

@@ -33,7 +33,7 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 Database = Annotated[Path, typer.Argument(help="A database, or the data_dir of a node, which has it in `db`.")]
 GenesisFile = Annotated[
     Path | None,
-    typer.Option("--genesis", help="The chain's genesis file [default: as node.toml says, or genesis.json, nearby]."),
+    typer.Option("--genesis", help="The chain's genesis file (default: as node.toml says, or genesis.json, nearby)."),
 ]
 
 

@@ -28,9 +28,9 @@ R = TypeVar("R")
 
 Rpc = Annotated[str, typer.Option("--rpc", envvar="RACLETTE_RPC", help="Address of a node's JSON-RPC.")]
 From = Annotated[
-    str | None, typer.Option("--from", help="Account of the wallet [default: as `wallet use` says, or the only one].")
+    str | None, typer.Option("--from", help="Account of the wallet (default: as `wallet use` says, or the only one).")
 ]
-Fee = Annotated[int | None, typer.Option("--fee", min=0, help="Wei per gas to bid [default: the node's gas price].")]
+Fee = Annotated[int | None, typer.Option("--fee", min=0, help="Wei per gas to bid (default: the node's gas price).")]
 Wait = Annotated[bool, typer.Option(help="Wait until a block contains it.")]
 DEFAULT_RPC = "http://127.0.0.1:8545"
 
@@ -149,7 +149,7 @@ def inbox(sender: From = None, rpc: Rpc = DEFAULT_RPC, wallet: Folder = None, js
 @app.command(epilog=examples("raclette balance", "raclette balance bob sample-7 --json"), rich_help_panel="Use")
 @one_line_errors
 def balance(
-    names: Annotated[list[str] | None, typer.Argument(help="Names or addresses [default: the wallet's].")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Names or addresses (default: the wallet's).")] = None,
     rpc: Rpc = DEFAULT_RPC,
     wallet: Folder = None,
     json: bool = Json,

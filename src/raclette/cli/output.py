@@ -40,6 +40,8 @@ EXIT_CODES: Mapping[int, str] = {
     UNREACHABLE: "no node answers there",
     REFUSED: "the node or the ledger said no",
 }
+# Largest integer that every reader of JSON holds exactly: 2**53 - 1, as RFC 8259, section 6, recommends.
+INTEGER_MAX = 2**53 - 1
 # Hexadecimal digits of a hash or id that tables show; --json always has all of them.
 SHORT_DIGITS = 12
 # Invisible but needed to join emoji.
@@ -63,15 +65,21 @@ Json = typer.Option(False, "--json", help="One JSON object on standard output, f
 
 
 def print_json(value: Any) -> None:
-    """One line of JSON on standard output; bytes as 0x-hex."""
-    sys.stdout.write(orjson.dumps(value, default=_encode).decode() + "\n")
+    """One line of JSON on standard output; bytes as 0x-hex, integers above INTEGER_MAX as decimal text."""
+    sys.stdout.write(orjson.dumps(_portable(value)).decode() + "\n")
     sys.stdout.flush()
 
 
-def _encode(value: Any) -> Any:
+def _portable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _portable(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_portable(entry) for entry in value]
     if isinstance(value, (bytes, bytearray)):
         return "0x" + value.hex()
-    raise TypeError(f"no JSON form of {type(value).__name__}")
+    if isinstance(value, int) and abs(value) > INTEGER_MAX:
+        return str(value)
+    return value
 
 
 def readable(value: Any) -> str:
@@ -93,7 +101,9 @@ def print_table(
     title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]], *, numbers: Collection[str] = ()
 ) -> None:
     """A table for a person; the columns named in `numbers` stand to the right. Long cells fold, nothing is cut."""
-    table = Table(title=title or None, title_justify="left", header_style="bold", box=SIMPLE_HEAD, show_edge=False)
+    if title:
+        console.print(Text(title, style="italic"))
+    table = Table(header_style="bold", box=SIMPLE_HEAD, show_edge=False)
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     for row in rows:
@@ -105,7 +115,7 @@ def print_pairs(title: str, pairs: Mapping[str, Any]) -> None:
     """Names and values, one a line, never folded so that they can be copied; what is inside a value has names with
     dots."""
     if title:
-        console.print(title, markup=False, style="italic", soft_wrap=True)
+        console.print(Text(title, style="italic"))
     rows = list(flattened(pairs))
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:

@@ -52,8 +52,9 @@ class Purse:
         """By name. Raises ConfigError listing the names there are."""
         path = self._path(name)
         if not path.exists():
-            names = ", ".join(account.name for account in self.accounts()) or "none yet: `raclette wallet new NAME`"
-            raise ConfigError(f"no account {name!r} in {self.folder}; there are: {names}")
+            names = ", ".join(account.name for account in self.accounts())
+            known = f"there are: {names}" if names else "there is none: `raclette wallet new NAME` makes one"
+            raise ConfigError(f"no account {name!r} in {self.folder}; {known}")
         return self._read(path)[0]
 
     def has(self, name: str) -> bool:
@@ -66,7 +67,9 @@ class Purse:
             return self.find(self._default_file.read_text().strip())
         accounts = self.accounts()
         if len(accounts) != 1:
-            names = ", ".join(account.name for account in accounts) or "none: `raclette wallet new NAME` makes one"
+            if not accounts:
+                raise ConfigError(f"no account in {self.folder}: `raclette wallet new NAME` makes one")
+            names = ", ".join(account.name for account in accounts)
             raise ConfigError(
                 f"say which account with --from, or choose one with `raclette wallet use`; there are: {names}"
             )

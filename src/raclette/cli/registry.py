@@ -1,5 +1,7 @@
 """`raclette protocols`, `raclette ledgers`: what there is to choose from."""
 
+import inspect
+import re
 from typing import Any
 
 from pydantic_core import PydanticUndefined
@@ -11,11 +13,19 @@ from raclette.protocols import PROTOCOLS
 
 
 def _parameters(model: Any) -> list[dict[str, Any]]:
+    documented = _attributes(inspect.getdoc(model) or "")
     rows = []
     for name, field in model.model_fields.items():
         default = None if field.default is PydanticUndefined else field.default
-        rows.append({"name": name, "default": default, "meaning": field.description or ""})
+        rows.append({"name": name, "default": default, "meaning": field.description or documented.get(name, "")})
     return rows
+
+
+def _attributes(docstring: str) -> dict[str, str]:
+    """Name and meaning, from the part of a docstring that begins with "Attributes:"."""
+    section = docstring.partition("Attributes:\n")[2]
+    found = re.findall(r"(?ms)^    (\w+): (.*?)(?=^    \w|\Z)", section)
+    return {name: " ".join(meaning.split()) for name, meaning in found}
 
 
 @app.command(epilog=examples("raclette protocols", "raclette protocols --json"), rich_help_panel="Explore")

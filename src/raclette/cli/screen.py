@@ -21,6 +21,7 @@ ANSWER_TIMEOUT_S = 2.0
 # Blocks counted in one sample: more than a second of the fastest chain here.
 BLOCKS_PER_SAMPLE_MAX = 200
 RATES_KEPT = 40
+_NUMBERS = ("height", "final", "peers", "pool", "pid")
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -48,7 +49,7 @@ class NodeSample:
 
 @dataclass
 class Rates:
-    """Committed transactions a second, counted from the blocks of whichever node is ahead."""
+    """Committed transactions a second, counted from new blocks of whichever node is ahead."""
 
     kept: deque[float] = field(default_factory=lambda: deque(maxlen=RATES_KEPT))
     transactions: int = 0
@@ -60,7 +61,7 @@ class Rates:
         now = time.monotonic()
         height = max((sample.height for sample in samples), default=0)
         if self._counted is None:
-            self._counted, self._at = 0, now
+            self._counted, self._at = height, now
         found = 0
         if height > self._counted:
             leading = next(i for i, sample in enumerate(samples) if sample.answers and sample.height == height)
@@ -117,13 +118,9 @@ async def _sample_node(node: LocalNode) -> NodeSample:
 
 def draw(samples: Sequence[NodeSample], rates: Rates, names: Mapping[str, str], footer: str) -> RenderableType:
     """The status screen. `names` are the nodes' names by their id."""
-    table = Table(box=SIMPLE_HEAD, show_edge=False, header_style="bold")
-    for column, justify in (("node", "left"), ("height", "right"), ("head", "left"), ("final", "right")):
-        table.add_column(column, justify="right" if justify == "right" else "left", no_wrap=True)
-    for column in ("peers", "pool"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("turn", no_wrap=True)
-    table.add_column("process", no_wrap=True, justify="right")
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for column in ("node", "height", "head", "final", "peers", "pool", "turn", "pid"):
+        table.add_column(column, justify="right" if column in _NUMBERS else "left", no_wrap=True)
     for node in samples:
         if node.answers:
             cells = [node.name, f"{node.height:,}", short(node.head), f"{node.finalized:,}", str(node.peers)]
@@ -149,7 +146,7 @@ def _turn(turn: Mapping[str, Any], names: Mapping[str, str]) -> str:
 
 def _rate_line(rates: Rates) -> str:
     now = rates.kept[-1] if rates.kept else 0.0
-    return f"\n{sparkline(rates.kept)} {now:,.0f} transactions a second, {rates.transactions:,} committed"
+    return f"\n{sparkline(rates.kept)} {now:,.0f} transactions a second, {rates.transactions:,} since this screen began"
 
 
 def sparkline(values: Sequence[float]) -> str:

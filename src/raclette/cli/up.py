@@ -94,7 +94,7 @@ def up(
     protocol: Annotated[str, typer.Option(help="Consensus protocol: see `raclette protocols`.")] = "pbft",
     ledger: Annotated[str, typer.Option(help="Ledger: see `raclette ledgers`.")] = "bank",
     folder: Annotated[
-        Path | None, typer.Option(help="Keep the network here, and go on with it next time [default: a temporary one].")
+        Path | None, typer.Option(help="Keep the network here, and go on with it next time (default: a temporary one).")
     ] = None,
     accounts: Annotated[int, typer.Option(min=1, help="Sample accounts with 100 coins each.")] = 100,
     rpc_port: Annotated[

@@ -19,7 +19,7 @@ app.add_typer(group, name="wallet", rich_help_panel="Use")
 Name = Annotated[str, typer.Argument(help="A name for the account: a-z, 0-9 and -.")]
 Folder = Annotated[
     Path | None,
-    typer.Option("--wallet", help="Folder of the keystores [default: $RACLETTE_WALLET or ~/.raclette/wallet]."),
+    typer.Option("--wallet", help="Folder of the keystores (default: $RACLETTE_WALLET or ~/.raclette/wallet)."),
 ]
 
 

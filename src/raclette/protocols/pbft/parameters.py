@@ -29,23 +29,38 @@ def parse_node_id(text: str) -> bytes:
 class Parameters(ProtocolParameters):
     """PBFT-60: `config.protocol` of a PBFT chain. Times in milliseconds, intervals and windows in blocks."""
 
-    # Node ids; the order gives the replicas their numbers.
-    validators: Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1, max_length=VALIDATORS_MAX)]
-    # Patience with a primary that owes a block. Long against a commit (milliseconds to half a second across the world),
-    # short against a person's patience.
-    view_timeout_ms: int = Field(2_000, ge=10, le=600_000)
-    # The doubled timeout stops growing here, so that a network that was down for a day is not waited for another day.
-    view_timeout_cap_ms: int = Field(30_000, ge=10, le=3_600_000)
-    # Blocks between checkpoints: each costs n small messages; the log is at most `window` blocks.
-    checkpoint_interval: int = Field(16, ge=1, le=4_096)
-    # Heights above the stable checkpoint that may be voted on.
-    window: int = Field(64, ge=2, le=65_535)
-    # Blocks in flight. More hide the latency of far replicas, fewer make larger blocks.
-    pipeline: int = Field(4, ge=1, le=1_024)
-    # How long the primary gathers transactions while another block is in flight. Idle systems never wait.
-    batch_delay_ms: int = Field(100, ge=0, le=60_000)
-    # How many seconds ahead of the local clock a block's time may be.
-    clock_drift_s: int = Field(15, ge=0, le=3_600)
+    validators: Annotated[
+        list[str],
+        BeforeValidator(_as_list),
+        Field(
+            min_length=1,
+            max_length=VALIDATORS_MAX,
+            description="Node ids, 0x and 64 hex digits each; the order gives the replicas their numbers.",
+        ),
+    ]
+    # Long against a commit (milliseconds to half a second across the world), short against a person's patience.
+    view_timeout_ms: int = Field(
+        2_000, ge=10, le=600_000, description="Patience with a primary that owes a block, in milliseconds."
+    )
+    # So that a network that was down for a day is not waited for another day.
+    view_timeout_cap_ms: int = Field(
+        30_000, ge=10, le=3_600_000, description="Where the doubled timeout stops growing, in milliseconds."
+    )
+    # Each costs n small messages; the log is at most `window` blocks.
+    checkpoint_interval: int = Field(16, ge=1, le=4_096, description="Blocks between checkpoints.")
+    window: int = Field(64, ge=2, le=65_535, description="Heights above the stable checkpoint that may be voted on.")
+    # More hide the latency of far replicas, fewer make larger blocks.
+    pipeline: int = Field(4, ge=1, le=1_024, description="Blocks in flight.")
+    # Idle systems never wait.
+    batch_delay_ms: int = Field(
+        100,
+        ge=0,
+        le=60_000,
+        description="How long the primary gathers transactions while another block is in flight, in milliseconds.",
+    )
+    clock_drift_s: int = Field(
+        15, ge=0, le=3_600, description="How many seconds ahead of the local clock a block's time may be."
+    )
 
     @field_validator("validators")
     @classmethod

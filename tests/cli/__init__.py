@@ -1,0 +1,1 @@
+"""Tests of the command line. A package, so that its conftest is not taken for another room's."""
