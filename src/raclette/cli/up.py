@@ -112,7 +112,7 @@ def up(
     with tempfile.TemporaryDirectory(prefix="raclette-up-") as temporary:
         home = (folder or Path(temporary)).resolve()
         plan = NetworkPlan(home, nodes=nodes, protocol=protocol, ledger=ledger, accounts=accounts)
-        # Ctrl-C and SIGTERM are how it is meant to end.
+        # Ctrl-C, SIGTERM and closing the terminal are how it is meant to end.
         with suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(_run(plan, rpc_port, seconds, json))
     if not json:
@@ -122,7 +122,8 @@ def up(
 async def _run(plan: NetworkPlan, rpc_port: int, seconds: float | None, json: bool) -> None:
     task = asyncio.current_task()
     if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     network = LastingNetwork(plan, rpc_port)
     wallet = make_wallet(plan.folder / "wallet", plan.accounts)
     if not json:
