@@ -7,6 +7,7 @@ import pytest
 from stub import StubNode
 
 from raclette.chain.block import Block
+from raclette.chain.dict_state import DictState
 from raclette.chain.genesis import Genesis, even_alloc
 from raclette.chain.header import Header
 from raclette.chain.ledger import BlockContext
@@ -16,7 +17,7 @@ from raclette.ledgers.bank.samples import sample_transfers
 from raclette.node.host import NewFinal, NewHead
 from raclette.node.view import NodeView
 from raclette.sim.checkers import Agreement, FinalityKept, Progress
-from raclette.sim.replay import DictState, Replayer, ReplayFailed
+from raclette.sim.replay import Replayer, ReplayFailed
 from raclette.sim.topology import full_mesh
 from raclette.sim.world import World, WorldSetup
 

@@ -135,7 +135,7 @@ def mine(seconds: Seconds = 3.0, json: bool = Json) -> None:
 def sim(
     nodes: Annotated[int, typer.Option(min=2, help="Nodes in six regions of the world.")] = 1_000,
     blocks: Annotated[int, typer.Option(min=1, help="Blocks to spread.")] = 20,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same run.")] = 1,
     json: bool = Json,
 ) -> None:
     """Events a second of the simulator: full blocks announced, fetched and checked by every node's own engine."""

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -150,17 +150,20 @@ class LocalNode(LocalProcess):
         """Start it and wait until it answers. Raises ProcessFailed."""
         await self.spawn()
         ready = asyncio.create_task(wait_until_ready(self.client, seconds=START_TIMEOUT_S))
-        while not ready.done():
-            self.check()
-            await asyncio.wait([ready], timeout=0.1)
-        await ready
+        try:
+            while not ready.done():
+                self.check()
+                await asyncio.wait([ready], timeout=0.1)
+            await ready
+        finally:
+            ready.cancel()
 
 
 class LocalNetwork:
     """Tracker and nodes as processes. An async context manager: enters when all answer, leaves with all stopped."""
 
     def __init__(self, plan: NetworkPlan) -> None:
-        self.plan = plan
+        plan = self.plan = replace(plan, folder=plan.folder.resolve())
         find_protocol(plan.protocol)
         plan.folder.mkdir(parents=True, exist_ok=True)
         self.members = [self._member(index) for index in range(plan.nodes + plan.late)]

@@ -18,7 +18,8 @@ from raclette.rpc.config import RpcConfig
 from raclette.rpc.server import RpcServer
 
 ConfigPath = Annotated[
-    Path | None, typer.Option("--config", "-c", help="TOML file; keys in docs/config.md [default: environment alone].")
+    Path | None,
+    typer.Option("--config", "-c", help="TOML file; keys in docs/config.md (without it: environment alone)."),
 ]
 
 

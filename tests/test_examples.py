@@ -1,0 +1,50 @@
+"""The examples run as they stand in the folder, and say what they promise."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from raclette.cli.network import LocalNetwork, NetworkPlan
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+async def run(name: str, *arguments: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(EXAMPLES / name),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, errors = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, errors.decode()
+    return out.decode()
+
+
+def test_simulate_gives_the_same_run_twice() -> None:
+    first, second = (asyncio.run(run("simulate.py", "5")) for _ in range(2))
+    assert "agreed: True" in first
+    assert first == second
+
+
+def test_attack_leaves_the_honest_in_agreement() -> None:
+    out = asyncio.run(run("attack.py"))
+    assert out.count("honest nodes agree: True") == 3
+
+
+@pytest.mark.live
+def test_pay_with_web3_on_a_real_network(tmp_path: Path) -> None:
+    async def story() -> str:
+        async with LocalNetwork(NetworkPlan(tmp_path, nodes=1, accounts=20)) as network:
+            return await run("pay_with_web3.py", network.nodes[0].rpc_url)
+
+    assert asyncio.run(story()).strip().endswith("has 1")
+
+
+def test_every_example_is_tested() -> None:
+    text = Path(__file__).read_text()
+    untested = [path.name for path in EXAMPLES.glob("*.py") if f'"{path.name}"' not in text]
+    assert untested == []
