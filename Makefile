@@ -57,7 +57,8 @@ protobuf: $(VENV)/dev.stamp ## Generate the protobuf code anew
 		../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. $$file || exit 1; done
 
 docs: $(VENV)/dev.stamp ## Generate the reference pages anew
-	RACLETTE_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests -k "reference_is_current"
+	$(BIN)/python -m raclette.rpc.reference > docs/rpc.md
+	RACLETTE_WRITE_DOCS=1 $(BIN)/python -m pytest tests/cli/test_cli_reference.py tests/live/test_config.py -k current
 
 requirements: ## Resolve requirements/*.in anew (needs uv)
 	uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 requirements/run.in -o requirements/run.txt

@@ -9,6 +9,7 @@ import typer
 from raclette.cli.app import app, examples
 from raclette.cli.output import VERDICT_FAILED, Json, console, one_line_errors, print_json, print_pairs, print_table
 from raclette.primitives.units import MILLISECOND, SECOND
+from raclette.protocols import find_protocol
 
 SHOWN_VIOLATIONS_MAX = 20
 
@@ -19,6 +20,7 @@ SHOWN_VIOLATIONS_MAX = 20
         "raclette sim --protocol nakamoto --nodes 20 --network internet-2019 --json",
         "raclette sim --seed 3 --faults --log run.log --diagram run.svg",
         "raclette sim --protocol pbft --campaign 1000",
+        "raclette sim --protocol pbft --seed 17 --storm",
     ),
     rich_help_panel="Explore",
 )
@@ -28,11 +30,15 @@ def sim(
     ledger: Annotated[str, typer.Option(help="Ledger: see `raclette ledgers`.")] = "bank",
     nodes: Annotated[int, typer.Option("--nodes", "-n", min=1, help="Number of nodes.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same run, on any machine.")] = 1,
-    network: Annotated[str, typer.Option(help="Network model: lan, internet-2019.")] = "lan",
+    network: Annotated[str, typer.Option(help="Network model: lan, wan, internet-2019.")] = "lan",
     seconds: Annotated[float, typer.Option(min=0.1, help="Virtual seconds at least.")] = 10.0,
     transactions: Annotated[int, typer.Option(min=0, help="Signed transfers to submit.")] = 100,
     faults: Annotated[
-        bool, typer.Option("--faults", help="Crashes, loss, partitions and liars, drawn from the seed.")
+        bool, typer.Option("--faults", help="Add crashes, loss, partitions and liars, drawn from the seed.")
+    ] = False,
+    storm: Annotated[
+        bool,
+        typer.Option("--storm", help="Run the seed as a campaign does: it decides all but the protocol."),
     ] = False,
     log: Annotated[Path | None, typer.Option(help="Write the event log, one line an event.")] = None,
     diagram: Annotated[
@@ -42,6 +48,7 @@ def sim(
     json: bool = Json,
 ) -> None:
     """Simulate a network: virtual time, seeded, reproducible. Exit code 0 only if it agreed and no checker objected."""
+    from raclette.sim.campaign import schedule, with_faults
     from raclette.sim.config import SimConfig, Workload
 
     interval = int(seconds * SECOND * 8 // 10) // max(1, transactions)
@@ -56,18 +63,20 @@ def sim(
     )
     if campaign:
         _campaign(protocol, seed, campaign, json)
-    else:
-        _single(config, faults, log, diagram, json)
+        return
+    if storm:
+        config = schedule(find_protocol(protocol).name, seed)
+    elif faults:
+        config.validate()
+        config = with_faults(config)
+    _single(config, log, diagram, json)
 
 
-def _single(config: Any, faults: bool, log: Path | None, diagram: Path | None, json: bool) -> None:
-    from raclette.sim.campaign import schedule
+def _single(config: Any, log: Path | None, diagram: Path | None, json: bool) -> None:
     from raclette.sim.diagram import Diagram
     from raclette.sim.log import Entry
     from raclette.sim.simulate import simulate
 
-    if faults:
-        config = schedule(config.protocol, config.seed)
     entries: list[Entry] = []
     report = simulate(config, entries.append if log or diagram else None)
     if log:
@@ -109,7 +118,7 @@ def _campaign(protocol: str, first: int, count: int, json: bool) -> None:
             {
                 "seed": f.seed,
                 "violations": f.violations,
-                "replay": f"raclette sim --protocol {protocol} --seed {f.seed} --faults",
+                "replay": f"raclette sim --protocol {protocol} --seed {f.seed} --storm",
             }
             for f in failures
         ],

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from raclette.primitives.errors import ConfigError
 from raclette.primitives.randomness import Random
 from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.sim.config import SimConfig, Workload
@@ -72,14 +73,27 @@ def _draw_groups(random: Random, nodes: int) -> tuple[tuple[int, ...], ...]:
     return tuple(sorted(order[:cut])), tuple(sorted(order[cut:]))
 
 
+def with_faults(config: SimConfig) -> SimConfig:
+    """The same run with faults and at most as many liars as its protocol bears, drawn from its seed.
+
+    Raises ConfigError if there are less than two nodes."""
+    if config.nodes < 2:
+        raise ConfigError(f"nodes: {config.nodes}; accepted with faults are 2 and more")
+    random = Random(config.seed, _STREAM_SCHEDULE + 2)
+    duration = max(config.duration, STORM_NS)
+    liars = _draw_liars(random, config.protocol, config.nodes)
+    return replace(config, faults=random_schedule(config.seed, config.nodes), liars=liars, duration=duration)
+
+
+def _draw_liars(random: Random, protocol: str, nodes: int) -> dict[int, str]:
+    return {node: random.choice(_BEHAVIOURS[protocol]) for node in random.sample(range(nodes), (nodes - 1) // 3)}
+
+
 def schedule(protocol: str, seed: int) -> SimConfig:
     """The run of this seed: mostly four nodes, sometimes seven; liars in two runs of three."""
     random = Random(seed, _STREAM_SCHEDULE + 1)
     nodes = 7 if random.chance(1, 8) else 4
-    liars: dict[int, str] = {}
-    if random.chance(2, 3):
-        count = (nodes - 1) // 3
-        liars = {node: random.choice(_BEHAVIOURS[protocol]) for node in random.sample(range(nodes), count)}
+    liars = _draw_liars(random, protocol, nodes) if random.chance(2, 3) else {}
     config = SimConfig(
         protocol=protocol,
         nodes=nodes,
