@@ -14,6 +14,9 @@ from raclette.cli.app import app
 from raclette.cli.console import OWN, VERBS
 from raclette.cli.output import EXIT_CODES
 
+# In the order in which a newcomer needs them.
+PANELS = ("Start here", "Use", "Look", "Explore", "Operate")
+
 _HEAD = """# The command line
 
 `raclette --help` and `raclette COMMAND --help` say the same as this page, which is generated from the code
@@ -51,10 +54,9 @@ def reference() -> str:
 
 
 def commands() -> list[tuple[tuple[str, ...], Any]]:
-    """(words, command) of every command and group, panel by panel in the order of the help."""
+    """(words, command) of every command and group, panel by panel, by name within: whatever was imported first."""
     root: Any = get_command(app)
-    panels = list(dict.fromkeys(_panel(command) for command in root.commands.values()))
-    ordered = sorted(root.commands.items(), key=lambda item: panels.index(_panel(item[1])))
+    ordered = sorted(root.commands.items(), key=lambda item: (PANELS.index(_panel(item[1])), item[0]))
     return [found for name, command in ordered for found in _with_inner((name,), command)]
 
 
@@ -65,7 +67,7 @@ def _with_inner(path: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str
 
 
 def _panel(command: Any) -> str:
-    return str(command.rich_help_panel or "Other")
+    return str(command.rich_help_panel)
 
 
 def example_lines(command: Any) -> list[str]:
