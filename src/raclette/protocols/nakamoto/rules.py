@@ -15,11 +15,21 @@ MEDIAN_SPAN = 11
 EXTRA_BYTES_MAX = 32
 
 
+# Medians by block hash: a block's ancestors never change, so neither does its median, whichever node asks. A header is
+# asked about when it is checked, when it is mined on, and in the simulator by every node of the process.
+MEDIANS_MAX = 4_096
+_medians: dict[bytes, int] = {}
+
+
 def median_time_past(header: Header, lookup: Lookup) -> int:
     """Median timestamp (s) of `header` and the ten before it; of fewer at the start (the later of two middles).
 
     Raises InvalidHeader if `lookup` does not know an ancestor.
     """
+    known = _medians.get(header.hash)
+    if known is not None:
+        return known
+    tip = header.hash
     times = [header.timestamp]
     while len(times) < MEDIAN_SPAN and header.number > 0:
         ancestor = lookup(header.parent_hash)
@@ -27,7 +37,10 @@ def median_time_past(header: Header, lookup: Lookup) -> int:
             raise InvalidHeader("ancestor-unknown", f"block {header.number - 1} is missing below {header.number}")
         header = ancestor
         times.append(header.timestamp)
-    return sorted(times)[len(times) // 2]
+    if len(_medians) >= MEDIANS_MAX:
+        _medians.clear()
+    median = _medians[tip] = sorted(times)[len(times) // 2]
+    return median
 
 
 class HeaderRules:
