@@ -20,6 +20,7 @@ from raclette.node.sync import (
     GetBodies,
     GetHeaders,
     Headers,
+    Penalise,
     SyncLimits,
     make_locator,
     serve_bodies,
@@ -233,13 +234,21 @@ def test_a_wanted_block_on_a_side_branch_is_fetched_from_another_peer_if_need_be
     assert world.chain.head == HISTORY[39].header
 
 
-def test_late_and_unasked_answers_change_nothing() -> None:
+def test_late_answers_are_forgiven_unasked_ones_are_not_and_neither_changes_anything() -> None:
     world = World()
     world.serve(b"a", HISTORY[:10], silent)
     items = tuple((block.header, b"") for block in HISTORY[:5])
+    late = world.sync.stats()["requests"]
+    assert late == 1
+    assert world.sync.headers(world.now, b"a", Headers(10**6, items)) == ()
     for number in range(5):
-        assert world.sync.headers(world.now, b"other", Headers(number, items)) == ()
-        assert world.sync.bodies(world.now, b"a", Bodies(number, ())) == ()
+        for effects in (
+            world.sync.headers(world.now, b"other", Headers(number, items)),
+            world.sync.bodies(world.now, b"a", Bodies(10**6 + number, ())),
+        ):
+            (penalty,) = effects
+            assert isinstance(penalty, Penalise)
+            assert penalty.reason == "unasked-answer"
     assert world.chain.head == GENESIS
 
 

@@ -15,7 +15,7 @@ from raclette.chain.ledger import Transaction
 from raclette.chain.mempool import Mempool, MempoolLimits
 from raclette.chain.trie import root_of_mapping
 from raclette.engine.contract import EngineSetup, SealCheck
-from raclette.engine.events import Event, Pending, Sealed, Started, TimerFired
+from raclette.engine.events import BlockReceived, Event, Pending, Sealed, Started, TimerFired
 from raclette.gossip.limits import GossipLimits
 from raclette.gossip.machine import Gossip
 from raclette.ledgers import ledger_of
@@ -146,8 +146,7 @@ class Node:
             case host.Misbehaved(_, peer, reason):
                 self.conduct.fault(peer, reason)
             case host.NodeStarted():
-                self.tell(Started(self.out.now))
-                self.transactions.start()
+                self._started()
         self._work_off()
         return self.out.take()
 
@@ -196,7 +195,24 @@ class Node:
                 raise InvariantBroken(f"a fault without a peer: {fault}") from fault
             self.conduct.fault(peer, fault.reason, fault.detail)
 
+    def _started(self) -> None:
+        self.tell(Started(self.out.now))
+        if not self.engine.needs_certificate:
+            # Fork choice by weight: a branch beside the head, or a block that a crash kept from being adopted, counts.
+            # One at a time, for together they may not fit into memory.
+            for block_hash in [block.hash for block in self.chain.beside()]:
+                block = self.chain.block(block_hash)
+                if block is not None:
+                    self.tell(BlockReceived(self.out.now, None, block, b""))
+                    self._work_off()
+        self.transactions.start()
+
     def _connected(self, peer: bytes) -> None:
+        banned = self.conduct.banned_for(peer)
+        if banned:
+            # The host forgets its bans when the process ends; scores are kept.
+            self.out.drop(peer, "banned", banned)
+            return
         self.links.up(peer)
         self.spread.up(peer)
         self.sync.greet(peer)

@@ -45,6 +45,10 @@ PENALTIES: Mapping[str, int] = MappingProxyType(
         # It says it has the block; perhaps it has just reorganised.
         "no-bodies": 5,
         "flood": 10,
+        # Answers that were never asked for, and transactions by the hundred that nothing could come of: both cost us
+        # signature checks. Nobody honest sends them, but a restart of ours may make it look so.
+        "unasked-answer": 10,
+        "worthless-transactions": 25,
         "not-yet": 0,
         "unknown-parent": 0,
     }

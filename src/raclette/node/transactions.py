@@ -12,7 +12,7 @@ from raclette.gossip.events import Topic
 from raclette.node.host import Accepted, Lane
 from raclette.node.pledges import Pledges
 from raclette.node.wire import TRANSACTIONS_PER_FRAME_MAX, encode_transactions
-from raclette.primitives.errors import Refused
+from raclette.primitives.errors import PeerFault, Refused
 from raclette.primitives.units import SECOND
 
 if TYPE_CHECKING:
@@ -23,6 +23,11 @@ OWNER = "transactions"
 SWEEP_INTERVAL = 10 * SECOND
 # Most candidates remembered as doubtful between two sweeps.
 DOUBTS_MAX = 1_024
+# Transactions that one peer may send between two sweeps and we refuse, over those we take. A signature costs 60 us to
+# recover, so this is half a percent of a processor; what honest peers relay to us is refused far more rarely.
+WORTHLESS_MAX = 1_000
+# Refusals that say nothing against whoever relayed the transaction.
+BLAMELESS = frozenset({"already-known", "pool-full"})
 # Most pooled transactions announced to a new neighbour.
 OFFER_MAX = 4_000
 
@@ -38,6 +43,8 @@ class TransactionDesk:
         self._out = node.out
         self._pledges = Pledges(node.store)
         self.refused: dict[str, int] = {}
+        # Of each peer since the last sweep: refused, less taken.
+        self._worthless: dict[bytes, int] = {}
         # Candidates that could not be executed when a block was built; looked at again in the next sweep.
         self._doubtful: dict[bytes, None] = {}
         node.chain.on_refused = self._doubt
@@ -64,18 +71,30 @@ class TransactionDesk:
         fresh = self._spread.fresh(peer, Topic.TRANSACTIONS, tuple(by_hash))
         state = self._state()
         taken: list[bytes] = []
+        worthless = 0
         for item in fresh:
             transaction = by_hash[item]
             try:
                 self._mempool.add(transaction, state, self._out.now)
             except Refused as error:
-                # Not the peer's fault: it may be a block ahead of us, or behind.
+                # Not the peer's fault, one by one: it may be a block ahead of us, or behind.
                 self.refused[error.reason] = self.refused.get(error.reason, 0) + 1
+                worthless += error.reason not in BLAMELESS and self._chain.locate(item) is None
                 continue
             self._out.emit(Accepted(transaction))
             taken.append(item)
         if taken:
             self._spread.publish(Topic.TRANSACTIONS, tuple(taken), peer)
+        self._weigh(peer, worthless - len(taken))
+
+    def _weigh(self, peer: bytes, worthless: int) -> None:
+        """By the hundred they are: a stranger signs for nothing what costs us a recovery. Raises PeerFault."""
+        if self._node.sync.progress() is not None:
+            return  # it is we who are behind
+        total = self._worthless[peer] = max(0, self._worthless.get(peer, 0) + worthless)
+        if total > WORTHLESS_MAX:
+            self._worthless[peer] = 0
+            raise PeerFault("worthless-transactions", f"{total} refused in {SWEEP_INTERVAL // SECOND} s")
 
     def greet(self, peer: bytes) -> None:
         """Tell a new neighbour what waits here; it asks for what it lacks."""
@@ -98,6 +117,7 @@ class TransactionDesk:
         if name != "sweep":
             return
         self._out.set_timer(OWNER, "sweep", SWEEP_INTERVAL)
+        self._worthless.clear()
         self._mempool.expire(self._out.now)
         self._clear_doubts()
         due = self._pledges.due(self._out.now)

@@ -162,6 +162,8 @@ class Sync:
 
     def headers(self, now: int, peer: bytes, answer: Headers) -> Effects:
         """Headers came."""
+        if not self._is_owed(peer):
+            return self._turn(now)
         request = self._requests.get(answer.request)
         if request is None or request.peer != peer or request.chase is None:
             return ()  # too late: it was asked elsewhere
@@ -212,6 +214,8 @@ class Sync:
 
     def bodies(self, now: int, peer: bytes, answer: Bodies) -> Effects:
         """Bodies came."""
+        if not self._is_owed(peer):
+            return self._turn(now)
         request = self._requests.get(answer.request)
         if request is None or request.peer != peer or request.chase is not None:
             return ()
@@ -459,8 +463,17 @@ class Sync:
         self._next_request += 1
         self._requests[number] = _Request(peer, chase, hashes)
         self._peers[peer].requests += 1
+        self._peers[peer].owed += 1
         self._out.append(SetTimer(f"request:{number}", self.limits.deadline))
         return number
+
+    def _is_owed(self, peer: bytes) -> bool:
+        """Opening an answer costs far more than sending it: what nobody asked for costs its sender."""
+        known = self._peers.get(peer)
+        if known is not None and known.answers():
+            return True
+        self._out.append(Penalise(peer, "unasked-answer"))
+        return False
 
     def _close(self, number: int) -> None:
         request = self._requests.pop(number)

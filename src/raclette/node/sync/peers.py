@@ -9,17 +9,26 @@ BATCH_FIRST = 8
 class SyncPeer:
     """`height`, `head_hash` and `weight` are claims: they only say whom to ask."""
 
-    __slots__ = ("batch", "failures", "head_hash", "height", "requests", "rest_until", "weight")
+    __slots__ = ("batch", "failures", "head_hash", "height", "owed", "requests", "rest_until", "weight")
 
     def __init__(self) -> None:
         self.head_hash = b""
         self.height = 0
         self.weight = 0
         self.requests = 0
+        # Answers that it may still send: one for each request, however late.
+        self.owed = 0
         self.failures = 0
         self.rest_until = 0
         # Bodies asked for at once: grows while answers are whole, follows what fitted when they are not.
         self.batch = BATCH_FIRST
+
+    def answers(self) -> bool:
+        """An answer came. False if it was never asked for."""
+        if not self.owed:
+            return False
+        self.owed -= 1
+        return True
 
     def forget_claim(self) -> None:
         """It did not live up to it; until its next status it claims nothing."""

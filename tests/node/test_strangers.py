@@ -1,0 +1,81 @@
+"""What strangers and crashes do to a node: bans that last, blocks kept but not adopted, worthless floods."""
+
+import pytest
+from cluster import START, Cluster
+
+from raclette.chain.genesis import Genesis, sample_key
+from raclette.chain.header import Header
+from raclette.chain.transaction import sign_transfer
+from raclette.engine.contract import Draft
+from raclette.node import host
+from raclette.node.node import Node, NodeConfig
+from raclette.node.transactions import WORTHLESS_MAX
+from raclette.node.wire import encode_transactions
+from raclette.primitives.hashing import sha256
+from raclette.primitives.signing import Ed25519Signer
+from raclette.primitives.units import SECOND
+from raclette.store.memory import MemoryStore
+
+
+class EverySealHolds:
+    """Proof of work for free."""
+
+    def holds(self, header: Header, target: int) -> bool:
+        return True
+
+
+def miner(store: MemoryStore, *, fork_choice: str = "heaviest") -> Node:
+    parameters = {"difficulty_rule": "fixed", "fork_choice": fork_choice, "initial_difficulty": 1 << 20}
+    genesis = Genesis(protocol="nakamoto", ledger="bank", protocol_parameters=parameters, timestamp=START // SECOND)
+    config = NodeConfig(genesis, Ed25519Signer(sha256(b"miner")), bytes(20), False, seal_check=EverySealHolds())
+    return Node(config, store)
+
+
+def test_a_ban_outlives_a_restart() -> None:
+    cluster = Cluster().start()
+    node, liar = cluster.node(0), cluster.signers[3].public_key
+    node.handle(host.Misbehaved(cluster.now, liar, "bad-signature"))
+    cluster.stores[0].sync()
+    cluster.crash(0)
+    cluster.start(0)
+    drops = [effect for sender, effect in cluster.effects if sender == 0 and isinstance(effect, host.Drop)]
+    assert drops
+    assert (drops[-1].peer, drops[-1].reason) == (liar, "banned")
+    assert 0 < drops[-1].ban <= cluster.node(0).conduct.banned_for(liar)
+    assert liar not in cluster.node(0).links
+    cluster.node(0).handle(host.Disconnected(cluster.now, liar))
+    later = cluster.now + drops[-1].ban
+    assert not [e for e in cluster.node(0).handle(host.Connected(later, liar)) if isinstance(e, host.Drop)]
+
+
+@pytest.mark.parametrize("fork_choice", ["heaviest", "ghost"])
+def test_a_block_that_a_crash_kept_from_being_adopted_counts_after_the_restart(fork_choice: str) -> None:
+    store = MemoryStore()
+    node = miner(store, fork_choice=fork_choice)
+    node.handle(host.NodeStarted(START))
+    draft = Draft(START // SECOND + 1, bytes(20), 1 << 20)
+    first = node.chain.build(node.chain.genesis, draft)
+    node.chain.check(first)
+    second = node.chain.build(first.header, draft._replace(timestamp=draft.timestamp + 1))
+    node.chain.check(second)
+    assert node.chain.head == node.chain.genesis
+    again = miner(store, fork_choice=fork_choice)
+    effects = again.handle(host.NodeStarted(START + 10 * SECOND))
+    assert again.chain.head == second.header
+    assert [header.number for e in effects if isinstance(e, host.NewHead) for header in e.added] == [1, 2]
+
+
+def test_a_flood_of_transactions_that_nobody_can_pay_costs_its_sender() -> None:
+    cluster = Cluster(replicas=4, accounts=2).start()
+    node, flooder = cluster.node(0), cluster.signers[1].public_key
+    to, chain_id = sample_key(0).address, cluster.genesis.chain_id
+    poor = sample_key(7)
+    raws = [sign_transfer(poor, chain_id=chain_id, nonce=0, to=to, value=n + 1) for n in range(WORTHLESS_MAX + 1)]
+    for start in range(0, WORTHLESS_MAX, 500):
+        assert node.conduct.score(flooder) == 0
+        cluster.inject(0, 1, encode_transactions(raws[start : start + 500]))
+    assert node.conduct.score(flooder) == 0
+    cluster.inject(0, 1, encode_transactions(raws[WORTHLESS_MAX:]))
+    assert node.conduct.score(flooder) < 0
+    assert node.conduct.counts() == {"worthless-transactions": 1}
+    assert len(node.mempool) == 0
