@@ -10,7 +10,16 @@ from raclette.chain.compact import Reassembly, encode_short_ids
 from raclette.chain.header import Header
 from raclette.chain.ledger import Transaction
 from raclette.chain.roots import ordered_root
-from raclette.node.assembly import ASSEMBLIES_MAX, ATTEMPTS_MAX, Ask, Assemblies, Ready, Wait, Waiting
+from raclette.node.assembly import (
+    ASSEMBLIES_MAX,
+    ASSEMBLIES_PER_PEER_MAX,
+    ATTEMPTS_MAX,
+    Ask,
+    Assemblies,
+    Ready,
+    Wait,
+    Waiting,
+)
 from raclette.primitives.errors import InvalidBlock
 from raclette.primitives.hashing import keccak256
 from raclette.primitives.signing import Claim
@@ -126,6 +135,48 @@ def test_a_body_that_does_not_match_its_header_is_dropped_with_its_block() -> No
 def test_a_flood_of_blocks_pushes_out_the_oldest() -> None:
     assemblies = Assemblies()
     for height in range(ASSEMBLIES_MAX + 10):
-        begin(assemblies, block_of(height, height=height), [])
+        begin(assemblies, block_of(height, height=height), [], bytes((height,)) * 32)
     assert len(assemblies) == ASSEMBLIES_MAX
     assert assemblies.timed_out(block_of(0, height=0).hash) is None
+
+
+def test_one_peers_flood_pushes_out_only_its_own() -> None:
+    assemblies, honest = Assemblies(), block_of(1, height=1_000)
+    begin(assemblies, honest, [], BOB)
+    for height in range(ASSEMBLIES_MAX + 10):
+        begin(assemblies, block_of(height, height=height), [])
+    assert len(assemblies) == ASSEMBLIES_PER_PEER_MAX + 1
+    assert isinstance(assemblies.timed_out(honest.hash), Ask)
+
+
+def false_list(assemblies: Assemblies, block: Block, *numbers: int) -> Ask | Wait | Ready | None:
+    """ALICE sends the right header with somebody else's short ids."""
+    ids = encode_short_ids([transaction(number).hash for number in numbers])
+    return assemblies.add(
+        Waiting(ALICE, Proposal(block.header), False), Reassembly(block.header, ids, lambda short: None)
+    )
+
+
+def test_a_false_list_that_comes_first_does_not_hide_the_block() -> None:
+    assemblies, block = Assemblies(), block_of(1, 2, 3)
+    false_list(assemblies, block, 8, 9)
+    step = begin(assemblies, block, [1, 2, 3], BOB)
+    assert isinstance(step, Ready)
+    assert step.block == block
+
+
+def test_each_peer_is_asked_for_what_its_own_list_lacks_and_only_the_liar_is_blamed() -> None:
+    assemblies, block = Assemblies(), block_of(1, 2, 3)
+    false_list(assemblies, block, 6, 7, 8, 9)
+    assert begin(assemblies, block, [2], BOB) is None
+    ask = assemblies.timed_out(block.hash)
+    assert isinstance(ask, Ask)
+    assert (ask.peer, ask.request.indexes) == (ALICE, (0, 1, 2, 3))
+    with pytest.raises(InvalidBlock, match="wrong-transaction"):
+        assemblies.answered(ALICE, block.hash, items((0, 1)))
+    ask = assemblies.ask(block.hash)
+    assert isinstance(ask, Ask)
+    assert (ask.peer, ask.request.indexes) == (BOB, (0, 2))
+    step = assemblies.answered(BOB, block.hash, items((0, 1), (2, 3)))
+    assert isinstance(step, Ready)
+    assert [waiting.peer for waiting in step.waiting] == [BOB]

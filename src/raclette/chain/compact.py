@@ -59,6 +59,11 @@ class Reassembly:
     def __len__(self) -> int:
         return len(self._ids)
 
+    @property
+    def ids(self) -> list[bytes]:
+        """The short ids, in order."""
+        return self._ids
+
     def missing(self) -> tuple[int, ...]:
         """Indexes still to be asked for, in order; all of them after a mismatch."""
         return tuple(index for index, raw in enumerate(self._raws) if raw is None)

@@ -4,6 +4,9 @@ A message about a block waits here until its body is complete. Proposals travel 
 most of what is missing is already on its way: it gets a moment to arrive. Then the peer that sent the message is asked
 for exactly what the mempool lacks; if it is silent, or the ids collided (the root does not match), the whole body is
 asked for, from each peer that mentioned the block in turn.
+
+A header is signed or worked for; the list of short ids beside it is not. So each sender's list is an offer of its own:
+a false one costs its sender, and the block is filled from the others.
 """
 
 from collections import OrderedDict
@@ -23,6 +26,8 @@ from raclette.primitives.units import MILLISECOND
 OWNER = "assembly"
 # Most blocks waiting at once. A pipelined engine has a handful in flight; the rest is somebody's flood.
 ASSEMBLIES_MAX = 64
+# ... and of those, by one peer's word: its flood pushes out its own, not what others announced.
+ASSEMBLIES_PER_PEER_MAX = 16
 # Most messages that wait for the same block (a proposal, its re-proposal, its announcement, by several peers).
 WAITING_PER_BLOCK_MAX = 16
 # How long missing transactions may take to arrive by gossip before they are asked for: a few batches' delay.
@@ -69,17 +74,32 @@ class Ready(NamedTuple):
 Step: TypeAlias = Ask | Wait | Ready | None
 
 
-class _Pending:
-    __slots__ = ("asked", "attempts", "missing", "peers", "reassembly", "waiting")
+class _Offer:
+    """One list of short ids, being filled; several peers may have sent the same."""
+
+    __slots__ = ("missing", "reassembly")
 
     def __init__(self, reassembly: Reassembly) -> None:
         self.reassembly = reassembly
+        # Short ids that gossip may still bring, with their indexes; empty once we have asked.
+        self.missing = reassembly.missing_ids()
+
+
+class _Pending:
+    __slots__ = ("asked", "attempts", "offers", "owner", "waiting")
+
+    def __init__(self, owner: bytes) -> None:
+        self.owner = owner
         self.waiting: list[Waiting] = []
-        self.peers: list[bytes] = []
+        # Who offered what, in the order of arrival.
+        self.offers: dict[bytes, _Offer] = {}
         self.asked: bytes = b""
         self.attempts = 0
-        # Short ids that gossip may still bring, with their indexes; empty once we have asked.
-        self.missing: dict[bytes, int] = {}
+
+    def withdraw(self, peer: bytes) -> None:
+        """This peer's list was wrong: forget it, and what the peer said."""
+        self.offers.pop(peer, None)
+        self.waiting = [waiting for waiting in self.waiting if waiting.peer != peer]
 
 
 class Assemblies:
@@ -92,82 +112,128 @@ class Assemblies:
         return len(self._pending)
 
     def add(self, waiting: Waiting, reassembly: Reassembly) -> Step:
-        """A message arrived whose block is not here. None: its body is being waited for already."""
-        block_hash = waiting.message.header.hash
+        """A message arrived whose block is not here. None: its body is being waited for already.
+
+        Raises InvalidBlock (body-root) if the sender's list cannot be the block's."""
+        block_hash, peer = waiting.message.header.hash, waiting.peer
         pending = self._pending.get(block_hash)
-        if pending is not None:
-            if len(pending.waiting) < WAITING_PER_BLOCK_MAX:
-                pending.waiting.append(waiting)
-                pending.peers.append(waiting.peer)
+        known = pending is not None
+        if pending is None:
+            pending = self._pending[block_hash] = _Pending(peer)
+            self._make_room(peer)
+        elif len(pending.waiting) >= WAITING_PER_BLOCK_MAX:
             return None
-        pending = _Pending(reassembly)
         pending.waiting.append(waiting)
-        pending.peers.append(waiting.peer)
-        self._pending[block_hash] = pending
-        if len(self._pending) > ASSEMBLIES_MAX:
-            self._pending.popitem(last=False)
-        pending.missing = reassembly.missing_ids()
-        if pending.missing:
-            return Wait(block_hash, GOSSIP_GRACE)
-        return self._step(block_hash, pending)
+        if peer in pending.offers:
+            return None
+        same = (offer for offer in pending.offers.values() if offer.reassembly.ids == reassembly.ids)
+        offer = next(same, None)
+        if offer is not None:
+            pending.offers[peer] = offer
+            return None
+        offer = pending.offers[peer] = _Offer(reassembly)
+        ready = self._completed(block_hash, pending, peer, offer)
+        if ready is not None:
+            return ready
+        if known:
+            return None
+        return Wait(block_hash, GOSSIP_GRACE) if offer.missing else self.ask(block_hash)
 
     def gossiped(self, transactions: Sequence[Transaction]) -> list[Ready]:
         """These came by gossip: which blocks do they complete?"""
         ready: list[Ready] = []
         for block_hash, pending in list(self._pending.items()):
-            if not pending.missing:
-                continue
-            found = {}
-            for transaction in transactions:
-                index = pending.missing.pop(transaction.hash[:SHORT_ID_BYTES], None)
-                if index is not None:
-                    found[index] = transaction.raw
-            if not found:
-                continue
-            pending.reassembly.fill(found)
-            if not pending.missing:
-                step = self._step(block_hash, pending)
-                if isinstance(step, Ready):
-                    ready.append(step)
+            for peer, offer in list(pending.offers.items()):
+                if not self._found(offer, transactions):
+                    continue
+                try:
+                    done = self._completed(block_hash, pending, peer, offer)
+                except InvalidBlock:
+                    continue  # the list was wrong, not what gossip brought
+                if done is not None:
+                    ready.append(done)
+                    break
         return ready
 
     def answered(self, peer: bytes, block_hash: bytes, items: Items) -> Step:
-        """Transactions came. Unasked answers are ignored. Raises PeerFault if they do not fit."""
+        """Transactions came. Unasked answers are ignored. Raises PeerFault if they do not fit: `ask` goes on with the
+        others."""
         pending = self._pending.get(block_hash)
         if pending is None or peer != pending.asked:
             return None
         pending.asked = b""
-        pending.reassembly.fill({index: transaction.raw for index, transaction in items})
-        return self._step(block_hash, pending)
+        offer = pending.offers[peer]
+        try:
+            offer.reassembly.fill({index: transaction.raw for index, transaction in items})
+        except InvalidBlock:
+            self._withdraw(block_hash, pending, peer)
+            raise
+        return self._completed(block_hash, pending, peer, offer) or self.ask(block_hash)
 
     def timed_out(self, block_hash: bytes) -> Step:
         """Gossip had its moment: ask for what is missing. Nobody answered in time: ask the next one for all of it."""
+        return self.ask(block_hash, everything=True)
+
+    def ask(self, block_hash: bytes, *, everything: bool = False) -> Ask | None:
+        """Ask the next peer for what its list lacks (or for `everything`, if somebody was asked before). None: nothing
+        waits for this block (any more)."""
         pending = self._pending.get(block_hash)
         if pending is None:
             return None
-        pending.missing = {}
-        if pending.attempts:
-            pending.reassembly.forget_all()
-        return self._step(block_hash, pending)
+        if pending.attempts >= ATTEMPTS_MAX:
+            del self._pending[block_hash]
+            return None
+        peers = list(pending.offers)
+        peer = peers[pending.attempts % len(peers)]
+        offer = pending.offers[peer]
+        for other in pending.offers.values():
+            other.missing = {}
+        if everything and pending.attempts:
+            offer.reassembly.forget_all()
+        pending.attempts += 1
+        pending.asked = peer
+        return Ask(peer, GetBlockTransactions(block_hash, offer.reassembly.missing()))
 
     def arrived(self, block: Block) -> tuple[Waiting, ...]:
         """The block came some other way: release what waited for it."""
         pending = self._pending.pop(block.hash, None)
         return tuple(pending.waiting) if pending is not None else ()
 
-    def _step(self, block_hash: bytes, pending: _Pending) -> Step:
+    def _make_room(self, peer: bytes) -> None:
+        own = [block_hash for block_hash, pending in self._pending.items() if pending.owner == peer]
+        if len(own) > ASSEMBLIES_PER_PEER_MAX:
+            del self._pending[own[0]]
+        elif len(self._pending) > ASSEMBLIES_MAX:
+            self._pending.popitem(last=False)
+
+    def _found(self, offer: _Offer, transactions: Sequence[Transaction]) -> bool:
+        """Put what gossip brought in its place. True: nothing is missing now."""
+        if not offer.missing:
+            return False
+        found = {}
+        for transaction in transactions:
+            index = offer.missing.pop(transaction.hash[:SHORT_ID_BYTES], None)
+            if index is not None:
+                found[index] = transaction.raw
         try:
-            block = pending.reassembly.block()
+            offer.reassembly.fill(found)
         except InvalidBlock:
-            del self._pending[block_hash]
+            offer.missing = {}  # more than a block may hold: its sender will have to prove it
+            return False
+        return not offer.missing
+
+    def _completed(self, block_hash: bytes, pending: _Pending, peer: bytes, offer: _Offer) -> Ready | None:
+        try:
+            block = offer.reassembly.block()
+        except InvalidBlock:
+            self._withdraw(block_hash, pending, peer)
             raise
-        if block is not None:
-            del self._pending[block_hash]
-            return Ready(block, tuple(pending.waiting))
-        if pending.attempts >= ATTEMPTS_MAX:
-            del self._pending[block_hash]
+        if block is None:
             return None
-        peer = pending.peers[pending.attempts % len(pending.peers)]
-        pending.attempts += 1
-        pending.asked = peer
-        return Ask(peer, GetBlockTransactions(block_hash, pending.reassembly.missing()))
+        del self._pending[block_hash]
+        return Ready(block, tuple(pending.waiting))
+
+    def _withdraw(self, block_hash: bytes, pending: _Pending, peer: bytes) -> None:
+        pending.withdraw(peer)
+        if not pending.offers:
+            del self._pending[block_hash]

@@ -5,10 +5,12 @@ A block is passed on by gossip only after the engine has taken it: nobody relays
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from raclette.chain.block import Block
 from raclette.chain.compact import Reassembly, encode_short_ids
+from raclette.chain.header import Header
 from raclette.chain.ledger import Transaction
 from raclette.engine.events import Received
 from raclette.engine.message import Message, carries_block
@@ -24,7 +26,7 @@ from raclette.node.wire import (
     encode_engine,
     encode_get_block_transactions,
 )
-from raclette.primitives.errors import PeerFault
+from raclette.primitives.errors import InvalidHeader, NotYet, PeerFault
 from raclette.primitives.hashing import keccak256
 
 if TYPE_CHECKING:
@@ -95,8 +97,7 @@ class BlockDesk:
         if block is not None:
             self._deliver(block, (waiting,))
             return
-        if said.public and self._chain.header(message.header.parent_hash) is None:
-            self._node.sync.want(peer, block_hash)
+        if said.public and not self._plausible(peer, message.header):
             return
         if said.short_ids is None:
             self._node.tell(Received(self._out.now, peer, message))
@@ -104,9 +105,26 @@ class BlockDesk:
         reassembly = Reassembly(message.header, said.short_ids, self._node.mempool.by_short_id)
         self._act(self._assemblies.add(waiting, reassembly))
 
+    def _plausible(self, peer: bytes, header: Header) -> bool:
+        """Nobody signs a public block: its work is checked before anything is kept or asked for its sake. A block on
+        an unknown parent is left to sync. Raises PeerFault."""
+        parent = self._chain.header(header.parent_hash)
+        if parent is None:
+            self._node.sync.want(peer, header.hash)
+            return False
+        if header.number != parent.number + 1:
+            raise InvalidHeader("header-number", f"{header.number} after {parent.number}")
+        with suppress(NotYet):  # the engine knows how long to keep what comes early
+            self._node.engine.check_header(header, parent, self._chain.header, self._out.now)
+        return True
+
     def answered(self, peer: bytes, answer: BlockTransactions) -> None:
-        """Missing transactions came."""
-        self._act(self._assemblies.answered(peer, answer.block_hash, answer.transactions))
+        """Missing transactions came. If they are wrong, the next one who knows the block is asked at once."""
+        try:
+            self._act(self._assemblies.answered(peer, answer.block_hash, answer.transactions))
+        except PeerFault as fault:
+            self._node.conduct.fault(peer, fault.reason, fault.detail)
+            self._act(self._assemblies.ask(answer.block_hash))
 
     def fired(self, name: str) -> None:
         """Nobody answered in time."""
