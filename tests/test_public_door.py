@@ -12,10 +12,10 @@ import pytest
 import raclette
 
 SOURCE = Path(raclette.__file__).parents[1]
-HEAVY = set(
-    "numba numpy llvmlite uvicorn uvloop starlette rocksdict pydantic google.protobuf coincurve typer rich structlog "
-    "asyncio".split()
-)
+HEAVY = {
+    *("numba", "numpy", "llvmlite", "uvicorn", "uvloop", "starlette", "rocksdict", "pydantic", "google.protobuf"),
+    *("coincurve", "typer", "rich", "structlog", "asyncio"),
+}
 
 
 def modules_after(code: str) -> set[str]:
