@@ -27,6 +27,11 @@ class Outbound:
         """Something was written that must be on disk before the next frame leaves."""
         self._undurable = True
 
+    def barrier(self) -> None:
+        """What was written until now is on disk before anything further is done: a client may be answered then."""
+        self._effects.append(Flush())
+        self._undurable = False
+
     def transmit(self, peers: tuple[bytes, ...], lane: Lane, frame: bytes, kind: str) -> None:
         """Send a frame, behind a `Flush` if something was promised."""
         if not peers:

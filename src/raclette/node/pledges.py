@@ -52,7 +52,7 @@ class Pledges:
         return [raw for _, raw in sorted(kept)]
 
     def keep(self, transaction: Transaction, now: int) -> None:
-        """Promise it: on disk when this returns."""
+        """Promise it: written when this returns, durable behind the next barrier."""
         batch = Batch()
         batch.put(Table.OUTBOX, PREFIX + transaction.hash, now.to_bytes(TIME_BYTES, "big") + transaction.raw)
         self._store.write(batch)

@@ -62,6 +62,7 @@ class TransactionDesk:
         self._pledges.keep(transaction, self._out.now)
         self._out.emit(Accepted(transaction))
         self._spread.publish(Topic.TRANSACTIONS, (transaction.hash,))
+        self._out.barrier()
 
     def received(self, peer: bytes, transactions: Sequence[Transaction]) -> None:
         """A peer's transactions: the new and acceptable ones go on to others."""
