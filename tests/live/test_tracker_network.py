@@ -224,3 +224,25 @@ def test_the_story_ends_even_if_the_tracker_never_answers() -> None:
         await asyncio.wait_for(alice.stop(), 10)
 
     uvloop.run(story())
+
+
+def test_a_stranger_who_calls_itself_a_tracker_is_not_listened_to() -> None:
+    async def story() -> None:
+        host = tracker(MemoryStore())
+        await host.start()
+        peer = Peer(1, tracker_transport(host))
+        await peer.start()
+        await until(lambda: peer.client.joined, "the true tracker is heard")
+        mallory, listener = TlsTransport(b"M" * 32, CHAIN, role=Role.TRACKER, limits=FAST), Listener()
+        await mallory.start(listener)
+        mallory.want(address_of(peer.transport))
+        await listener.until(lambda: bool(listener.downs), "cut")
+        mallory.unwant(peer.transport.node_id)
+        assert peer.transport.counters.links_lost["dropped"] >= 1
+        assert peer.client.joined
+        assert not peer.node.of(Connected)
+        await mallory.stop()
+        await peer.stop()
+        await host.stop()
+
+    uvloop.run(story())

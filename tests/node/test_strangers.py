@@ -8,12 +8,14 @@ from raclette.chain.header import Header
 from raclette.chain.transaction import sign_transfer
 from raclette.engine.contract import Draft
 from raclette.node import host
+from raclette.node.blocks import PUBLIC_FRAMES_MAX
 from raclette.node.node import Node, NodeConfig
 from raclette.node.transactions import WORTHLESS_MAX
-from raclette.node.wire import encode_transactions
+from raclette.node.wire import encode_block_transactions, encode_transactions
 from raclette.primitives.hashing import sha256
-from raclette.primitives.signing import Ed25519Signer
-from raclette.primitives.units import SECOND
+from raclette.primitives.signing import Ed25519Signer, Ed25519Verifier
+from raclette.primitives.units import HOUR, SECOND
+from raclette.protocols.nakamoto.message import BlockAnnouncement
 from raclette.store.memory import MemoryStore
 
 
@@ -79,3 +81,39 @@ def test_a_flood_of_transactions_that_nobody_can_pay_costs_its_sender() -> None:
     assert node.conduct.score(flooder) < 0
     assert node.conduct.counts() == {"worthless-transactions": 1}
     assert len(node.mempool) == 0
+
+
+def test_transactions_of_a_block_that_nobody_asked_for_cost_their_sender() -> None:
+    cluster = Cluster(accounts=2).start()
+    node, stranger = cluster.node(0), cluster.signers[1].public_key
+    cluster.inject(0, 1, encode_block_transactions(bytes(32), ()))
+    assert node.conduct.score(stranger) < 0
+    assert node.conduct.counts() == {"unasked-answer": 1}
+
+
+def test_an_old_block_repeated_by_a_stranger_does_not_go_round_again() -> None:
+    node = miner(MemoryStore())
+    node.handle(host.NodeStarted(START))
+    peers = [sha256(b"peer %d" % number) for number in range(3)]
+    for peer in peers:
+        node.handle(host.Connected(START, peer))
+    frames: list[bytes] = []
+    relayed = 0
+    for number in range(1, PUBLIC_FRAMES_MAX + 2):
+        head = node.chain.head
+        block = node.chain.build(head, Draft(START // SECOND + number, bytes(20), 1 << 20))
+        frames.append(node.blocks.frame(BlockAnnouncement(block.header, block), public=True))
+        relayed += relay(node, START + number * SECOND, peers[0], frames[-1])
+        assert node.chain.head == block.header
+    assert relayed == PUBLIC_FRAMES_MAX + 1
+    an_hour_later = START + HOUR
+    assert relay(node, an_hour_later, peers[1], frames[0]) == 0
+    assert relay(node, an_hour_later, peers[1], frames[-1]) == 1
+    assert node.conduct.counts() == {}
+
+
+def relay(node: Node, now: int, peer: bytes, frame: bytes) -> int:
+    """How many block frames leave when this one comes."""
+    parcel = node.gate.open(frame, Ed25519Verifier())
+    effects = node.handle(host.Delivered(now, peer, parcel))
+    return sum(isinstance(effect, host.Transmit) and effect.kind == "block" for effect in effects)

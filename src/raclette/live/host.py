@@ -82,8 +82,8 @@ class HostSettings:
 class TrackerHandler(Protocol):
     """Who speaks with the tracker for this host (`tracker.client`)."""
 
-    def on_tracker_up(self, hello: PeerHello) -> None:
-        """The link to a tracker is up."""
+    def on_tracker_up(self, hello: PeerHello) -> bool:
+        """The link to a tracker is up. False if it is not ours."""
 
     def on_tracker_down(self, peer: bytes) -> bool:
         """A link is down; True if it was the tracker's."""
@@ -247,8 +247,9 @@ class LiveHost:
     def on_up(self, hello: PeerHello) -> None:
         """A link came up."""
         if hello.role is Role.TRACKER:
-            if self.tracker_handler is not None:
-                self.tracker_handler.on_tracker_up(hello)
+            # The node keeps no score of trackers, so a stranger who calls itself one is not listened to.
+            if self.tracker_handler is None or not self.tracker_handler.on_tracker_up(hello):
+                self.transport.drop(hello.node_id, "not-our-tracker", 0)
             return
         self._happen(Connected(self.now(), hello.node_id))
 

@@ -50,6 +50,8 @@ class BlockDesk:
         self._public: OrderedDict[bytes, tuple[bytes, str]] = OrderedDict()
         # Public messages that the engine is looking at: block hash -> the peer they came from.
         self._judging: dict[bytes, bytes] = {}
+        # Answers that each peer may still send: one for each question, however late.
+        self._owed: dict[bytes, int] = {}
         node.spread.serve(Topic.BLOCKS, self._payloads)
 
     @property
@@ -92,6 +94,8 @@ class BlockDesk:
         block_hash = message.header.hash
         if said.public and not self._spread.fresh(peer, Topic.BLOCKS, (block_hash,)):
             return
+        if said.public and self._is_stale(message.header):
+            return
         waiting = Waiting(peer, message, said.public)
         block = self._chain.block(block_hash)
         if block is not None:
@@ -104,6 +108,12 @@ class BlockDesk:
             return
         reassembly = Reassembly(message.header, said.short_ids, self._node.mempool.by_short_id)
         self._act(self._assemblies.add(waiting, reassembly))
+
+    def _is_stale(self, header: Header) -> bool:
+        """A block that everybody has had for long, so one repeated by a stranger does not go round again."""
+        return header.number + PUBLIC_FRAMES_MAX <= self._chain.head.number and (
+            self._chain.header(header.hash) is not None
+        )
 
     def _plausible(self, peer: bytes, header: Header) -> bool:
         """Nobody signs a public block: its work is checked before anything is kept or asked for its sake. A block on
@@ -119,12 +129,21 @@ class BlockDesk:
         return True
 
     def answered(self, peer: bytes, answer: BlockTransactions) -> None:
-        """Missing transactions came. If they are wrong, the next one who knows the block is asked at once."""
+        """Missing transactions came. If they are wrong, the next one who knows the block is asked at once. Raises
+        PeerFault if nobody asked: opening an answer costs far more than sending it."""
+        owed = self._owed.get(peer, 0)
+        if not owed:
+            raise PeerFault("unasked-answer", f"transactions of block {answer.block_hash.hex()[:16]}")
+        self._owed[peer] = owed - 1
         try:
             self._act(self._assemblies.answered(peer, answer.block_hash, answer.transactions))
         except PeerFault as fault:
             self._node.conduct.fault(peer, fault.reason, fault.detail)
             self._act(self._assemblies.ask(answer.block_hash))
+
+    def gone(self, peer: bytes) -> None:
+        """A link is down."""
+        self._owed.pop(peer, None)
 
     def fired(self, name: str) -> None:
         """Nobody answered in time."""
@@ -170,7 +189,9 @@ class BlockDesk:
             self._out.set_timer(ASSEMBLY, step.block_hash.hex(), step.delay)
         elif isinstance(step, Ask):
             frame = encode_get_block_transactions(step.request)
-            self._out.transmit((step.peer,), Lane.BLOCKS, frame, "get-block-transactions")
+            if step.peer in self._node.links:
+                self._owed[step.peer] = self._owed.get(step.peer, 0) + 1
+                self._out.transmit((step.peer,), Lane.BLOCKS, frame, "get-block-transactions")
             self._out.set_timer(ASSEMBLY, step.request.block_hash.hex(), step.timeout)
         elif isinstance(step, Ready):
             self._out.cancel_timer(ASSEMBLY, step.block.hash.hex())

@@ -221,6 +221,7 @@ class Node:
     def _disconnected(self, peer: bytes) -> None:
         self.links.down(peer)
         self.spread.down(peer)
+        self.blocks.gone(peer)
         self.sync.gone(peer)
 
 

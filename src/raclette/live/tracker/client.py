@@ -148,11 +148,13 @@ class TrackerClient:
 
     # -- TrackerHandler
 
-    def on_tracker_up(self, hello: PeerHello) -> None:
+    def on_tracker_up(self, hello: PeerHello) -> bool:
         """Join, if it is our tracker."""
-        if hello.node_id == self.membership.tracker.node_id:
-            self._up = True
-            self._join()
+        if hello.node_id != self.membership.tracker.node_id:
+            return False
+        self._up = True
+        self._join()
+        return True
 
     def on_tracker_down(self, peer: bytes) -> bool:
         """The transport dials again by itself."""
