@@ -5,7 +5,7 @@ from functools import cached_property
 
 from raclette.chain.header import Header
 from raclette.primitives import rlp
-from raclette.primitives.rlp import as_bytes
+from raclette.primitives.errors import DecodeError
 
 # Largest body, as the sum of its transactions' bytes. A full block then crosses a 20 Mbit/s uplink in under a second.
 BLOCK_BYTES_MAX = 2 * 1024 * 1024
@@ -42,5 +42,18 @@ class Block:
 
     @staticmethod
     def decode_body(data: bytes) -> tuple[bytes, ...]:
-        """The transactions of an encoded body. Raises DecodeError."""
-        return tuple(as_bytes(item) for item in rlp.decode_list(data))
+        """The transactions of an encoded body, BLOCK_TRANSACTIONS_MAX at most. Raises DecodeError.
+
+        Stops at the first item too many or of the wrong kind: a frame of empty items costs no more than a block."""
+        is_list, place, end = rlp.header_at(data, 0, len(data))
+        if not is_list or end != len(data):
+            raise DecodeError("body-shape", "not one list and nothing else")
+        raws: list[bytes] = []
+        while place < end:
+            nested, start, place = rlp.header_at(data, place, end)
+            if nested:
+                raise DecodeError("rlp-type", "a list where a string belongs")
+            if len(raws) == BLOCK_TRANSACTIONS_MAX:
+                raise DecodeError("transaction-count", f"at most {BLOCK_TRANSACTIONS_MAX}")
+            raws.append(data[start:place])
+        return tuple(raws)

@@ -25,6 +25,8 @@ EMPTY_ROOT = bytes.fromhex("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc00162
 # Engines put at most a few signatures or a ticket here; Ethereum's 32 bytes are too few, QBFT's unbounded too many.
 EXTRA_DATA_BYTES_MAX = 4096
 HEADER_FIELDS = 16
+# Longest encoding read: all other fields together are under 1 KiB. Checked first, because decoding costs by the item.
+ENCODED_BYTES_MAX = EXTRA_DATA_BYTES_MAX + 1_024
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ class Header:
     @classmethod
     def decode(cls, data: bytes) -> "Header":
         """From RLP. Raises DecodeError."""
+        if len(data) > ENCODED_BYTES_MAX:
+            raise DecodeError("header-size", f"{len(data)} bytes, at most {ENCODED_BYTES_MAX}")
         return cls.from_items(rlp.decode_list(data, HEADER_FIELDS))
 
     @classmethod

@@ -147,7 +147,6 @@ class NodeGate:
         items = []
         for block_hash, body in zip(hashes(said.hashes), said.bodies, strict=True):
             raws = Block.decode_body(body)
-            bounded("transaction", len(raws), BLOCK_TRANSACTIONS_MAX)
             for _unused in self._decoded(raws):
                 pass  # recovered here, in a thread, and remembered: the chain will not recover it again
             items.append((block_hash, raws))

@@ -73,8 +73,9 @@ class Spread:
             self._carry(Offer(self._out.now, peer, topic, ids))
 
     def control(self, peer: bytes, said: Announced) -> None:
-        """A peer's IHAVE, GRAFT or PRUNE."""
+        """A peer's IHAVE, GRAFT or PRUNE. An id counts once, however often it stands there."""
         now = self._out.now
+        said = said._replace(ids=tuple(dict.fromkeys(said.ids)))
         if said.verb is Verb.IHAVE:
             self._carry(GotIHave(now, peer, said.topic, said.ids))
         elif said.verb is Verb.GRAFT:

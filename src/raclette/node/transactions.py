@@ -4,7 +4,7 @@ A client's transaction is in the outbox (on disk) before its hash is returned, a
 block contains it or it has become impossible: a node that crashes after saying "yes" still delivers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from raclette.chain.ledger import StateReader, Transaction
@@ -30,6 +30,8 @@ WORTHLESS_MAX = 1_000
 BLAMELESS = frozenset({"already-known", "pool-full"})
 # Most pooled transactions announced to a new neighbour.
 OFFER_MAX = 4_000
+# Most bytes of transactions in one gossip frame: far below a frame's limit, and small enough to share a link fairly.
+FRAME_TRANSACTION_BYTES = 512 * 1024
 
 
 class TransactionDesk:
@@ -160,5 +162,18 @@ class TransactionDesk:
 
     def _payloads(self, ids: Sequence[bytes]) -> list[tuple[bytes, str]]:
         held = [transaction.raw for item in ids if (transaction := self._mempool.get(item)) is not None]
-        step = TRANSACTIONS_PER_FRAME_MAX
-        return [(encode_transactions(held[i : i + step]), "transactions") for i in range(0, len(held), step)]
+        return [(encode_transactions(raws), "transactions") for raws in _batches(held)]
+
+
+def _batches(raws: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Cut into what fits a frame, by count and by size."""
+    batch: list[bytes] = []
+    size = 0
+    for raw in raws:
+        if batch and (len(batch) == TRANSACTIONS_PER_FRAME_MAX or size + len(raw) > FRAME_TRANSACTION_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(raw)
+        size += len(raw)
+    if batch:
+        yield batch
