@@ -10,8 +10,10 @@ from raclette.engine.contract import Draft
 from raclette.node import host
 from raclette.node.blocks import PUBLIC_FRAMES_MAX
 from raclette.node.node import Node, NodeConfig
+from raclette.node.service import QUESTION_BYTES, SERVED_BYTES_BURST
+from raclette.node.sync import GetHeaders
 from raclette.node.transactions import WORTHLESS_MAX
-from raclette.node.wire import encode_block_transactions, encode_transactions
+from raclette.node.wire import encode_block_transactions, encode_get_headers, encode_transactions
 from raclette.primitives.hashing import sha256
 from raclette.primitives.signing import Ed25519Signer, Ed25519Verifier
 from raclette.primitives.units import HOUR, SECOND
@@ -117,3 +119,23 @@ def relay(node: Node, now: int, peer: bytes, frame: bytes) -> int:
     parcel = node.gate.open(frame, Ed25519Verifier())
     effects = node.handle(host.Delivered(now, peer, parcel))
     return sum(isinstance(effect, host.Transmit) and effect.kind == "block" for effect in effects)
+
+
+def test_questions_without_end_cost_their_sender_and_an_honest_pace_does_not() -> None:
+    cluster = Cluster(accounts=2).start()
+    node, stranger = cluster.node(0), cluster.signers[1].public_key
+    question = encode_get_headers(GetHeaders(1, (node.chain.genesis.hash,), 10, b""))
+    parcel = node.gate.open(question, Ed25519Verifier())
+    allowed = SERVED_BYTES_BURST // QUESTION_BYTES
+    for number in range(allowed):
+        node.handle(host.Delivered(cluster.now + number * SECOND // 2_000, stranger, parcel))
+    assert node.conduct.counts() == {}
+    last = cluster.now + allowed * SECOND // 2_000
+    for _ in range(allowed + 1):
+        assert node.handle(host.Delivered(last, stranger, parcel))
+    assert node.conduct.counts() == {}
+    (noted,) = node.handle(host.Delivered(last, stranger, parcel))
+    assert isinstance(noted, host.Noted)
+    assert node.conduct.counts() == {"flood": 1}
+    assert node.handle(host.Delivered(last + SECOND, stranger, parcel))
+    assert node.conduct.counts() == {"flood": 1}

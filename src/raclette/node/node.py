@@ -29,6 +29,7 @@ from raclette.node.links import Links
 from raclette.node.memo import DecodeMemo
 from raclette.node.outbound import Outbound
 from raclette.node.reads import NodeReads
+from raclette.node.service import Service
 from raclette.node.spread import Spread
 from raclette.node.syncing import SyncDesk
 from raclette.node.transactions import TransactionDesk
@@ -40,6 +41,8 @@ from raclette.store.contract import Store, Table
 
 # Most engine events in one turn. Each adopted block may raise one; more than this is an engine talking to itself.
 EVENTS_PER_TURN_MAX = 100_000
+# What makes us work for the one who sent it; a GRAFT is among the announcements.
+QUESTIONS = frozenset({wire.Announced, wire.GetBlockTransactions, wire.GetHeaders, wire.GetBodies})
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Node:
         self.out = Outbound()
         self._inbox: deque[Event] = deque()
         self._pending_told = False
+        self._service = Service()
         self.links = Links(self.node_id)
         self.conduct = Conduct(store, self.links, self.out)
         self.spread = Spread(Gossip(self.node_id, GossipLimits()), self.out)
@@ -184,7 +188,17 @@ class Node:
     def _deliver(self, peer: bytes, parcel: host.Parcel) -> None:
         if peer not in self.links:
             return  # cut while the frame was at the gate
-        self._guarded(peer, lambda: self._contents[type(parcel.content)](peer, parcel.content))
+        answer = self._served if type(parcel.content) in QUESTIONS else self._receive
+        self._guarded(peer, lambda: answer(peer, parcel.content))
+
+    def _receive(self, peer: bytes, content: Any) -> None:
+        self._contents[type(content)](peer, content)
+
+    def _served(self, peer: bytes, content: Any) -> None:
+        self._service.admit(self.out.now, peer)
+        before = self.out.transmitted
+        self._receive(peer, content)
+        self._service.charge(peer, self.out.transmitted - before)
 
     def _guarded(self, peer: bytes | None, action: Callable[[], None]) -> None:
         """Run; a PeerFault is the peer's, and nothing of ours."""
@@ -222,6 +236,7 @@ class Node:
         self.links.down(peer)
         self.spread.down(peer)
         self.blocks.gone(peer)
+        self._service.gone(peer)
         self.sync.gone(peer)
 
 

@@ -11,6 +11,8 @@ class Outbound:
 
     def __init__(self) -> None:
         self.now = 0
+        # Bytes of frames since the start, once for each receiver.
+        self.transmitted = 0
         self._effects: list[HostEffect] = []
         self._undurable = False
 
@@ -39,6 +41,7 @@ class Outbound:
         if self._undurable:
             self._effects.append(Flush())
             self._undurable = False
+        self.transmitted += len(frame) * len(peers)
         self._effects.append(Transmit(peers, lane, frame, kind))
 
     def emit(self, effect: HostEffect) -> None:
