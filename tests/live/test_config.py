@@ -87,6 +87,13 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
         load_config(NodeConfigFile, tmp_path / "none.toml")
 
 
+def test_variables_of_other_commands_do_not_configure_a_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = load_config(NodeConfigFile, None)
+    for name, value in (("RPC", "http://127.0.0.1:8545"), ("WALLET", "wallet"), ("PASSPHRASE", "x"), ("NODE", "{}")):
+        monkeypatch.setenv(f"RACLETTE_{name}", value)
+    assert load_config(NodeConfigFile, None) == plain
+
+
 def test_the_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RACLETTE_NETWORK__LISTEN", "0.0.0.0:9")
     monkeypatch.setenv("RACLETTE_RPC__ORIGINS", '["https://wallet.example"]')

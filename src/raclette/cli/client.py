@@ -4,7 +4,7 @@ Wallets and tests use web3.py; this one exists because a load generator must cos
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -148,14 +148,15 @@ def _error(answer: dict[str, Any]) -> RpcError:
     return RpcError(answer["error"]["code"], answer["error"]["message"])
 
 
-async def wait_until_ready(client: RpcClient, *, seconds: float) -> None:
-    """Return when the node answers. Raises Unreachable after `seconds`."""
+async def wait_until_ready(client: RpcClient, *, seconds: float, check: Callable[[], None] = lambda: None) -> None:
+    """Return when the node answers. Raises Unreachable after `seconds`, and what `check` raises between two tries."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
         try:
             await client.call("web3_clientVersion")
             return
         except Unreachable:
+            check()
             if asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(0.05)

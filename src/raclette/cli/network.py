@@ -149,14 +149,7 @@ class LocalNode(LocalProcess):
     async def start(self) -> None:
         """Start it and wait until it answers. Raises ProcessFailed."""
         await self.spawn()
-        ready = asyncio.create_task(wait_until_ready(self.client, seconds=START_TIMEOUT_S))
-        try:
-            while not ready.done():
-                self.check()
-                await asyncio.wait([ready], timeout=0.1)
-            await ready
-        finally:
-            ready.cancel()
+        await wait_until_ready(self.client, seconds=START_TIMEOUT_S, check=self.check)
 
 
 class LocalNetwork:

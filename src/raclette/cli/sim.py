@@ -87,8 +87,8 @@ def _single(config: Any, log: Path | None, diagram: Path | None, json: bool) -> 
     if json:
         print_json(result)
     else:
-        simple = {key: value for key, value in result.items() if not isinstance(value, (dict, list))}
-        print_pairs("", simple)
+        apart = ("messages", "bytes", "violations")  # shown below
+        print_pairs("", {key: value for key, value in result.items() if key not in apart})
         kinds = sorted(result["messages"].items(), key=lambda item: -item[1])
         print_table("messages", ("kind", "count", "bytes"), ((k, n, result["bytes"].get(k, 0)) for k, n in kinds))
         for violation in result["violations"][:SHOWN_VIOLATIONS_MAX]:

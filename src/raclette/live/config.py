@@ -8,11 +8,18 @@ relative to the file.
 import difflib
 import tomllib
 import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from raclette.live.addresses import parse_host_port, parse_peer
 from raclette.live.contract import PeerAddress
@@ -220,6 +227,14 @@ class TrackerNetworkSection(Section):
     listen: HostPort = Field(default="127.0.0.1:7044", description="Address for peers; port 0: any free one.")
 
 
+class _Overrides(EnvSettingsSource):
+    """`RACLETTE_<SECTION>__<KEY>` only. Other commands have variables of their own, such as `RACLETTE_RPC`, a node's
+    address, which must not be taken for the whole section `rpc`."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name: value for name, value in super()._load_env_vars().items() if "__" in name}
+
+
 class _File(BaseSettings):
     """A whole file: the environment overrides what it says."""
 
@@ -237,7 +252,7 @@ class _File(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment first, then the file."""
-        return env_settings, init_settings
+        return _Overrides(settings_cls), init_settings
 
 
 class NodeConfigFile(_File):
