@@ -14,6 +14,7 @@ from raclette.node.assembly import (
     ASSEMBLIES_MAX,
     ASSEMBLIES_PER_PEER_MAX,
     ATTEMPTS_MAX,
+    WAITING_PER_PEER_MAX,
     Ask,
     Assemblies,
     Ready,
@@ -180,3 +181,12 @@ def test_each_peer_is_asked_for_what_its_own_list_lacks_and_only_the_liar_is_bla
     step = assemblies.answered(BOB, block.hash, items((0, 1), (2, 3)))
     assert isinstance(step, Ready)
     assert [waiting.peer for waiting in step.waiting] == [BOB]
+
+
+def test_one_peer_cannot_take_every_place_in_the_queue_for_a_block() -> None:
+    assemblies, block = Assemblies(), block_of(1)
+    for _ in range(10):
+        begin(assemblies, block, [])
+    begin(assemblies, block, [], BOB)
+    (ready,) = assemblies.gossiped([transaction(1)])
+    assert [waiting.peer for waiting in ready.waiting] == [ALICE] * WAITING_PER_PEER_MAX + [BOB]

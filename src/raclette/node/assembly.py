@@ -30,6 +30,8 @@ ASSEMBLIES_MAX = 64
 ASSEMBLIES_PER_PEER_MAX = 16
 # Most messages that wait for the same block (a proposal, its re-proposal, its announcement, by several peers).
 WAITING_PER_BLOCK_MAX = 16
+# ... and by one of them: it has few reasons to speak twice of a block that it knows we do not have.
+WAITING_PER_PEER_MAX = 4
 # How long missing transactions may take to arrive by gossip before they are asked for: a few batches' delay.
 GOSSIP_GRACE = 10 * MILLISECOND
 # How long a peer may take to answer: several times a bad round trip.
@@ -96,6 +98,10 @@ class _Pending:
         self.asked: bytes = b""
         self.attempts = 0
 
+    def messages_of(self, peer: bytes) -> int:
+        """How many messages of this peer wait."""
+        return sum(waiting.peer == peer for waiting in self.waiting)
+
     def withdraw(self, peer: bytes) -> None:
         """This peer's list was wrong: forget it, and what the peer said."""
         self.offers.pop(peer, None)
@@ -121,7 +127,7 @@ class Assemblies:
         if pending is None:
             pending = self._pending[block_hash] = _Pending(peer)
             self._make_room(peer)
-        elif len(pending.waiting) >= WAITING_PER_BLOCK_MAX:
+        elif len(pending.waiting) >= WAITING_PER_BLOCK_MAX or pending.messages_of(peer) >= WAITING_PER_PEER_MAX:
             return None
         pending.waiting.append(waiting)
         if peer in pending.offers:

@@ -48,8 +48,8 @@ class BlockDesk:
         self._spread = node.spread
         self._assemblies = Assemblies()
         self._public: OrderedDict[bytes, tuple[bytes, str]] = OrderedDict()
-        # Public messages that the engine is looking at: block hash -> the peer they came from.
-        self._judging: dict[bytes, bytes] = {}
+        # Public messages that the engine is looking at: block hash -> whom they came from, frame, kind.
+        self._judging: dict[bytes, tuple[bytes, bytes, str]] = {}
         # Answers that each peer may still send: one for each question, however late.
         self._owed: dict[bytes, int] = {}
         node.spread.serve(Topic.BLOCKS, self._payloads)
@@ -101,7 +101,8 @@ class BlockDesk:
         if block is not None:
             self._deliver(block, (waiting,))
             return
-        if said.public and not self._plausible(peer, message.header):
+        unsigned = said.public or not self._node.engine.needs_certificate
+        if unsigned and not self._plausible(peer, message.header):
             return
         if said.short_ids is None:
             self._node.tell(Received(self._out.now, peer, message))
@@ -116,8 +117,8 @@ class BlockDesk:
         )
 
     def _plausible(self, peer: bytes, header: Header) -> bool:
-        """Nobody signs a public block: its work is checked before anything is kept or asked for its sake. A block on
-        an unknown parent is left to sync. Raises PeerFault."""
+        """Nobody signs such a block: its header is checked before anything is kept or asked for its sake. A block on an
+        unknown parent is left to sync. Raises PeerFault."""
         parent = self._chain.header(header.parent_hash)
         if parent is None:
             self._node.sync.want(peer, header.hash)
@@ -174,9 +175,10 @@ class BlockDesk:
 
     def judged(self) -> None:
         """The engine has seen everything told so far: pass on the public blocks that it took."""
-        for block_hash, peer in list(self._judging.items()):
-            del self._judging[block_hash]
-            if self._chain.header(block_hash) is not None and block_hash in self._public:
+        judged, self._judging = self._judging, {}
+        for block_hash, (peer, frame, kind) in judged.items():
+            if self._chain.header(block_hash) is not None:
+                self._keep_public(block_hash, frame, kind)
                 self._spread.publish(Topic.BLOCKS, (block_hash,), peer)
 
     def gossiped(self, transactions: Sequence[Transaction]) -> None:
@@ -201,6 +203,5 @@ class BlockDesk:
         for peer, message, public in waiting:
             whole = message.with_block(block)
             if public:
-                self._keep_public(block.hash, self.frame(whole, public=True), whole.kind)
-                self._judging[block.hash] = peer
+                self._judging[block.hash] = (peer, self.frame(whole, public=True), whole.kind)
             self._node.tell(Received(self._out.now, peer, whole))
