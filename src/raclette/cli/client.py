@@ -129,12 +129,14 @@ class RpcSocket:
                 message = orjson.loads(text)
                 if message.get("method") == "eth_subscription":
                     self._heads.put_nowait(message["params"]["result"])
-                elif (future := self._waiting.pop(message.get("id"), None)) is not None:
+                elif (future := self._waiting.pop(message.get("id"), None)) is not None and not future.done():
                     future.set_result(message)
         except ConnectionClosed:
             pass
         self._heads.put_nowait(None)
         for future in self._waiting.values():
+            if future.done():
+                continue  # its caller was cancelled
             future.set_exception(Unreachable("the WebSocket was closed"))
 
 
