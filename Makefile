@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 1000
 
-.PHONY: help setup demo test check format lint types imports ci protobuf docs requirements campaign bench clean
+.PHONY: help setup demo test check format lint types imports ci protobuf docs requirements campaign kill bench clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ format: $(VENV)/dev.stamp ## Format the code
 
 campaign: setup ## PBFT in SEEDS (1000) simulations with crashes, loss, partitions and f equivocators
 	$(BIN)/raclette sim --protocol pbft --campaign $(SEEDS)
+
+kill: $(VENV)/dev.stamp ## Kill a node KILLS (60) times under load: every promise is kept (SEED chooses node and moments)
+	RACLETTE_KILLS=$(or $(KILLS),60) RACLETTE_SEED=$(or $(SEED),1) $(BIN)/python -m pytest -q -s tests/live/test_kill_node.py
 
 bench: setup ## Every benchmark, one after another
 	for name in verify trie mine sim live; do $(BIN)/raclette bench $$name || exit 1; done
