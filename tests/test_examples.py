@@ -35,6 +35,13 @@ def test_attack_leaves_the_honest_in_agreement() -> None:
     assert out.count("honest nodes agree: True") == 3
 
 
+def test_draw_a_crash_draws_the_picture_in_the_readme(tmp_path: Path) -> None:
+    out = asyncio.run(run("draw_a_crash.py", str(tmp_path / "drawn.svg")))
+    assert "agreed: True, height 2" in out
+    drawn = (tmp_path / "drawn.svg").read_text()
+    assert all(words in drawn for words in (">down<", "view-change (", "new-view (", "final 2 "))
+
+
 @pytest.mark.live
 def test_pay_with_web3_on_a_real_network(tmp_path: Path) -> None:
     async def story() -> str:
