@@ -101,8 +101,7 @@ def trie(
         "keys": keys,
         "batch": batch,
         "updates": units,
-        "built_root": "0x" + built.hex(),
-        "root": "0x" + current.root_hash.hex(),
+        "root": "0x" + built.hex(),
     }
     result |= _py_trie(names[:2_000], batch=min(batch, 200))
     if "py_trie_updates_per_s" in result:
