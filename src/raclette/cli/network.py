@@ -115,7 +115,10 @@ class LocalProcess:
     def check(self) -> None:
         """Raise ProcessFailed if it has ended."""
         if self._process is not None and self._process.returncode is not None:
-            raise ProcessFailed(f"{self.name} ended with {self._process.returncode}:\n{self.last_words()}")
+            words = self.last_words()
+            reason = [line for line in words.splitlines() if line.startswith("error: ")][-1:]
+            told = reason[0].removeprefix("error: ") if reason else f"the end of {self.log}:\n{words}"
+            raise ProcessFailed(f"{self.name} ended with {self._process.returncode}: {told}")
 
     def last_words(self) -> str:
         """The end of its log."""

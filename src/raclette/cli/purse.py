@@ -4,8 +4,11 @@ import json
 import os
 import re
 import secrets
+import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from getpass import GetPassWarning
 from pathlib import Path
 from typing import NamedTuple
 
@@ -152,7 +155,10 @@ def passphrase_from(ask: Callable[[], str]) -> str:
     if given:
         return given
     try:
-        return ask()
+        with warnings.catch_warnings():
+            if not sys.stdin.isatty():  # nothing is echoed where there is no terminal
+                warnings.simplefilter("ignore", GetPassWarning)
+            return ask()
     except typer.Abort:
         raise ConfigError(f"no passphrase: type it, or set ${PASSPHRASE_VARIABLE}") from None
 

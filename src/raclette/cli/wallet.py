@@ -9,9 +9,9 @@ import typer
 from raclette.cli.app import app, examples
 from raclette.cli.output import Json, console, one_line_errors, print_json, print_table
 from raclette.cli.purse import Account, Purse, passphrase_from, read_secret, shown
-from raclette.primitives.errors import ConfigError
+from raclette.primitives.errors import ConfigError, Misuse
 from raclette.primitives.keys import AccountKey
-from raclette.primitives.keystore import decrypt_key
+from raclette.primitives.keystore import WrongPassphrase, decrypt_key
 
 group = typer.Typer(help="Create, import and list accounts (encrypted keystores).", no_args_is_help=True)
 app.add_typer(group, name="wallet", rich_help_panel="Use")
@@ -73,7 +73,10 @@ def import_(
         passphrase = passphrase_from(ask_passphrase)
         key = _decrypted(file, text, passphrase)
     else:
-        key = read_secret(text)
+        try:
+            key = read_secret(text)
+        except Misuse as error:
+            raise ConfigError(f"{file}: {error}") from None
         passphrase = passphrase_from(ask_new_passphrase)
     _tell(purse.keep(name, key, passphrase), json)
 
@@ -83,6 +86,10 @@ def _decrypted(file: Path, text: str, passphrase: str) -> AccountKey:
         return decrypt_key(json_module.loads(text), passphrase)
     except json_module.JSONDecodeError as error:
         raise ConfigError(f"{file} is not a keystore: {error}") from None
+    except WrongPassphrase:
+        raise WrongPassphrase(f"wrong passphrase for {file}") from None
+    except Misuse as error:
+        raise ConfigError(f"{file}: {error}") from None
 
 
 @group.command("list", epilog=examples("raclette wallet list --json"))
