@@ -199,7 +199,7 @@ def test_memos_are_searched_a_bounded_number_of_blocks_at_a_time(tight: World) -
 def test_a_port_in_use_is_one_clear_line(tight: World) -> None:
     server = RpcServer(FakeBackend(), RpcConfig(port=tight.port))
     with pytest.raises(
-        ConfigError, match=rf"^rpc: cannot listen on 127\.0\.0\.1:{tight.port}: Address already in use$"
+        ConfigError, match=rf"^rpc\.listen: cannot listen on 127\.0\.0\.1:{tight.port}: Address already in use$"
     ):
         asyncio.run(server.start())
     with pytest.raises(ConfigError, match=r"^rpc\.port is 70000; accepted: 0 \(any free port\) to 65535$"):

@@ -7,8 +7,8 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,8 @@ from raclette.primitives.keys import parse_address
 from raclette.primitives.randomness import Random
 from raclette.primitives.signing import Ed25519Signer
 from raclette.primitives.units import SECOND
+from raclette.protocols import find_protocol
+from raclette.protocols.parameters import parse_parameters
 from raclette.store.contract import Store
 from raclette.store.database import open_store
 
@@ -61,14 +63,33 @@ class NodeProcess:
 
 
 def read_genesis(path: Path) -> Genesis:
-    """From its file. Raises ConfigError."""
+    """From its file. Raises ConfigError, which names the file."""
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"genesis file {path}: cannot be read: {getattr(error, 'strerror', None) or error}"
         ) from error
-    return Genesis.from_json(text)
+    with _naming(path):
+        return Genesis.from_json(text)
+
+
+def load_genesis(path: Path) -> Genesis:
+    """As `read_genesis`, and its protocol and ledger take its parameters and accounts. Checked before a database is
+    opened, for which a genesis with a mistake is just another chain's. Raises ConfigError."""
+    genesis = read_genesis(path)
+    with _naming(path):
+        parse_parameters(find_protocol(genesis.protocol).parameters, genesis.protocol_parameters)
+        ledger_of(genesis).genesis(genesis.alloc)
+    return genesis
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"genesis file {path}: {error}") from error
 
 
 def chain_identity(genesis: Genesis) -> ChainIdentity:
@@ -141,7 +162,7 @@ def _tune_interpreter() -> None:
 async def open_process(config: NodeConfigFile) -> AsyncIterator[NodeProcess]:
     """A started node; on leaving the block it is stopped and its store closed, whatever happened. Raises ConfigError,
     StoreRefused, StoreDamaged before anything listens."""
-    genesis = read_genesis(config.node.genesis)
+    genesis = load_genesis(config.node.genesis)
     _make_directory(config.node.data_dir)
     seed = load_or_create_key(config.key_path)
     signer = Ed25519Signer(seed)
@@ -201,7 +222,7 @@ def _connect(config: NodeConfigFile, host: LiveHost, transport: TlsTransport, tr
 @asynccontextmanager
 async def open_tracker(config: TrackerConfigFile) -> AsyncIterator[TrackerHost]:
     """A started tracker, as `open_process`."""
-    chain = chain_identity(read_genesis(config.tracker.genesis))
+    chain = chain_identity(load_genesis(config.tracker.genesis))
     _make_directory(config.tracker.data_dir)
     seed = load_or_create_key(config.key_path)
     store = open_store(config.tracker.data_dir / "db", chain.chain_id, chain.genesis_hash)

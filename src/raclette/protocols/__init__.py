@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 
-from pydantic import BaseModel
-
 from raclette.engine.contract import Engine, EngineSetup, SealCheck
 from raclette.primitives.errors import ConfigError
+from raclette.protocols.parameters import ProtocolParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +27,9 @@ class Protocol:
         return import_module(f"{__name__}.{self.name}")
 
     @property
-    def parameters(self) -> type[BaseModel]:
+    def parameters(self) -> type[ProtocolParameters]:
         """The model of genesis' `config.protocol` (without `name`)."""
-        model: type[BaseModel] = self.module.Parameters
+        model: type[ProtocolParameters] = self.module.Parameters
         return model
 
     def make(self, setup: EngineSetup, seal_check: SealCheck | None = None) -> Engine:

@@ -68,7 +68,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise ConfigError(f"rpc: cannot listen on {host}:{port}: {error.strerror or error}") from None
+        raise ConfigError(f"rpc.listen: cannot listen on {host}:{port}: {error.strerror or error}") from None
     listener.setblocking(False)
     return listener
 
