@@ -50,7 +50,7 @@ campaign: setup ## PBFT in SEEDS (1000) simulations with crashes, loss, partitio
 	$(BIN)/raclette sim --protocol pbft --campaign $(SEEDS)
 
 kill: $(VENV)/dev.stamp ## Kill a node KILLS (60) times under load: every promise is kept (SEED chooses node and moments)
-	RACLETTE_KILLS=$(or $(KILLS),60) RACLETTE_SEED=$(or $(SEED),1) $(BIN)/python -m pytest -q -s tests/live/test_kill_node.py
+	RACLETTE_KILLS=$(or $(KILLS),60) RACLETTE_SEED=$(or $(SEED),10) $(BIN)/python -m pytest -q -s tests/live/test_kill_node.py
 
 bench: setup ## Every benchmark, one after another
 	for name in verify trie mine sim live; do $(BIN)/raclette bench $$name || exit 1; done
