@@ -19,6 +19,7 @@ SHOWN_VIOLATIONS_MAX = 20
         "raclette sim --protocol pbft --nodes 4 --seed 7",
         "raclette sim --protocol nakamoto --nodes 20 --network internet-2019 --json",
         "raclette sim --seed 3 --faults --log run.log --diagram run.svg",
+        "raclette sim --diagram commit.svg --from 0.999 --to 1.004",
         "raclette sim --protocol pbft --campaign 1000",
         "raclette sim --protocol pbft --seed 17 --storm",
     ),
@@ -44,6 +45,8 @@ def sim(
     diagram: Annotated[
         Path | None, typer.Option(help="Write a space-time diagram (SVG) of the run's beginning.")
     ] = None,
+    start: Annotated[float, typer.Option("--from", min=0, help="Virtual second at which the diagram begins.")] = 0.0,
+    stop: Annotated[float | None, typer.Option("--to", min=0, help="Virtual second at which it ends.")] = None,
     campaign: Annotated[int, typer.Option(min=0, help="Run this many seeds with faults, over all cores.")] = 0,
     json: bool = Json,
 ) -> None:
@@ -69,10 +72,11 @@ def sim(
     elif faults:
         config.validate()
         config = with_faults(config)
-    _single(config, log, diagram, json)
+    window = int(start * SECOND), None if stop is None else int(stop * SECOND)
+    _single(config, log, diagram, window, json)
 
 
-def _single(config: Any, log: Path | None, diagram: Path | None, json: bool) -> None:
+def _single(config: Any, log: Path | None, diagram: Path | None, window: tuple[int, int | None], json: bool) -> None:
     from raclette.sim.diagram import Diagram
     from raclette.sim.log import Entry
     from raclette.sim.simulate import simulate
@@ -82,7 +86,9 @@ def _single(config: Any, log: Path | None, diagram: Path | None, json: bool) -> 
     if log:
         log.write_text("".join(entry.line() + "\n" for entry in entries))
     if diagram:
-        diagram.write_text(Diagram(entries, config.nodes, title=f"{config.protocol}, seed {config.seed}").svg())
+        begin, end = window
+        title = f"{config.protocol}, seed {config.seed}"
+        diagram.write_text(Diagram(entries, config.nodes, start=begin, end=end, title=title).svg())
     result = report.to_json()
     if json:
         print_json(result)

@@ -29,7 +29,10 @@ _PARAMETERS = ("allowUnprotected",)
 
 
 class Bank:
-    """Accounts, nonces, balances, fees, memos, names. Implements `raclette.chain.ledger.Ledger`."""
+    """Accounts with Ethereum transactions, fees, sealed memos and a directory of names.
+
+    Implements `raclette.chain.ledger.Ledger`.
+    """
 
     name = "bank"
 
