@@ -29,6 +29,7 @@ from raclette.live.contract import PeerHello, Role, Service, Transport
 from raclette.live.effects import EffectQueue
 from raclette.live.gatehouse import Gatehouse
 from raclette.live.hostinfo import describe
+from raclette.live.logs import traceback_of
 from raclette.live.notices import NOTICES_MAX, NoticeHub, Subscription
 from raclette.live.sealing import Sealer, SearcherFactory
 from raclette.live.submissions import Submissions
@@ -386,7 +387,7 @@ class LiveHost:
         """The node's state cannot be trusted any more: stop, and never guess."""
         if self.failure is None:
             self.failure = error
-            _log.critical("node-failed", error=str(error), kind=type(error).__name__, exc_info=error)
+            _log.critical("node-failed", error=str(error), kind=type(error).__name__, exc_info=traceback_of(error))
         self._alive = False
         self._ended.set()
 

@@ -7,7 +7,7 @@ from typing import Any, TextIO
 import orjson
 import structlog
 
-from raclette.primitives.errors import ConfigError
+from raclette.primitives.errors import ConfigError, InvariantBroken, RacletteError
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 FORMATS = ("console", "json")
@@ -44,3 +44,9 @@ def set_up_logs(level: str = "info", style: str = "console", stream: TextIO | No
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
+
+
+def traceback_of(error: BaseException) -> BaseException | None:
+    """`error` if its traceback helps: a bug of ours. A damaged database or a full disk is told in one line."""
+    told = isinstance(error, RacletteError) and not isinstance(error, InvariantBroken)
+    return None if told else error

@@ -16,6 +16,7 @@ import structlog
 from raclette.engine.effects import SetTimer
 from raclette.live.contract import PeerHello, Service, Transport
 from raclette.live.effects import EffectQueue
+from raclette.live.logs import traceback_of
 from raclette.live.tracker.machine import (
     Begun,
     Fault,
@@ -165,6 +166,6 @@ class TrackerHost:
     def _fail(self, error: BaseException) -> None:
         if self.failure is None:
             self.failure = error
-            _log.critical("tracker-failed", error=str(error), kind=type(error).__name__, exc_info=error)
+            _log.critical("tracker-failed", error=str(error), kind=type(error).__name__, exc_info=traceback_of(error))
         self._alive = False
         self._ended.set()
