@@ -32,7 +32,6 @@ from raclette.node.wire import (
     Announced,
     BlockTransactions,
     EngineSaid,
-    Frame,
     GetBlockTransactions,
     Status,
     Transactions,
@@ -190,6 +189,3 @@ class _TrueClaims:
             if len(self._young) >= CLAIMS_REMEMBERED:
                 self._old, self._young = self._young, set()
             self._young.add(claim)
-
-
-__all__ = ["Frame", "NodeGate"]
