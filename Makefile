@@ -5,15 +5,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 1000
+COMPILE := uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11
 
 .PHONY: help setup demo test check format lint types imports ci protobuf docs requirements campaign kill bench clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/run.stamp: requirements/run.txt pyproject.toml
+$(VENV)/run.stamp: requirements/run.txt requirements/lab.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt -r requirements/lab.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	touch $@
 
@@ -64,8 +65,9 @@ docs: $(VENV)/dev.stamp ## Generate the reference pages anew
 	RACLETTE_WRITE_DOCS=1 $(BIN)/python -m pytest tests/cli/test_cli_reference.py tests/live/test_config.py -k current
 
 requirements: ## Resolve requirements/*.in anew (needs uv)
-	uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 requirements/run.in -o requirements/run.txt
-	uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 requirements/dev.in -o requirements/dev.txt
+	$(COMPILE) requirements/run.in -o requirements/run.txt
+	$(COMPILE) -c requirements/run.txt requirements/lab.in -o requirements/lab.txt
+	$(COMPILE) requirements/dev.in -o requirements/dev.txt
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

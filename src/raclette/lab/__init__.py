@@ -1,0 +1,1 @@
+"""The lab: scenarios, attacks, experiments, sweeps and the pictures they give."""
