@@ -1,17 +1,27 @@
 """Liars twist what an honest node does, and only that."""
 
+from collections.abc import Callable
+
 import pytest
 from stub import StubNode, transaction
 
 from raclette.node.host import HostedNode
 from raclette.primitives.errors import ConfigError
+from raclette.primitives.randomness import Random
+from raclette.primitives.signing import IdealSignatures
 from raclette.primitives.units import MILLISECOND, SECOND
-from raclette.sim.liars import LIARS, Delay, SelectiveSilence, Silent, Twins, make_liar
+from raclette.sim.liars import Delay, LiarSpec, Scene, SelectiveSilence, Silent, Twins, find_liar, make_liar
 from raclette.sim.topology import full_mesh
 from raclette.sim.world import CONNECT_NS, World, WorldSetup
 from raclette.store.memory import MemoryStore
 
 IDS = [StubNode(i, MemoryStore()).node_id for i in range(4)]
+
+
+def scene(make: Callable[[str], HostedNode], seed: int = 1) -> Scene:
+    """Node 0's."""
+    signer = IdealSignatures(bytes(32)).signer(IDS[0])
+    return Scene(make=make, index=0, ids=IDS, signer=signer, protocol="pbft", random=Random(seed, 4 << 24))
 
 
 def world_with(liar: str, seed: int = 1) -> World:
@@ -21,7 +31,7 @@ def world_with(liar: str, seed: int = 1) -> World:
         if index:
             return StubNode(index, store)
         disks = {"": store, "twin": MemoryStore()}
-        return make_liar(liar, lambda disk: StubNode(0, disks[disk]), IDS[1:], seed, 0)
+        return make_liar(LiarSpec(liar), scene(lambda disk: StubNode(0, disks[disk]), seed))
 
     world = World(WorldSetup(graph=full_mesh(4)), factory)
     world.run_until(2 * CONNECT_NS)
@@ -94,7 +104,7 @@ def test_twins_tell_different_peers_different_things() -> None:
 
 def test_every_peer_of_drawn_twins_hears_one_of_them() -> None:
     for seed in range(20):
-        twins = make_liar("twins", lambda disk: StubNode(0, MemoryStore()), IDS[1:], seed, 0)
+        twins = make_liar(LiarSpec("twins"), scene(lambda disk: StubNode(0, MemoryStore()), seed))
         assert isinstance(twins, Twins)
         assert all(any(peer in view for view in twins._views) for peer in IDS[1:])
 
@@ -105,5 +115,13 @@ def test_twins_have_one_id() -> None:
 
 
 def test_an_unknown_behaviour_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ConfigError, match=", ".join(LIARS)):
-        make_liar("polite", lambda disk: StubNode(0, MemoryStore()), IDS, 1, 0)
+    with pytest.raises(ConfigError, match=r"liars: 'polite' is unknown; accepted are silent, selective"):
+        find_liar("polite")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"), [({"late_ms": 1}, "liars.0.late_ms: unknown"), ({"delay_ms": 0}, "integers from 1")]
+)
+def test_a_wrong_parameter_is_named_with_its_path(given: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_liar(LiarSpec.of("delay", **given), scene(lambda disk: StubNode(0, MemoryStore())))

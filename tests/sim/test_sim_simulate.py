@@ -16,6 +16,7 @@ from raclette.sim.campaign import campaign, schedule
 from raclette.sim.config import SimConfig, Workload
 from raclette.sim.demo import demo_config
 from raclette.sim.faults import Crash, Impair, Partition
+from raclette.sim.liars import LiarSpec
 from raclette.sim.log import Entry
 from raclette.sim.simulate import SimReport, simulate
 
@@ -77,14 +78,14 @@ def test_loss_is_repaired() -> None:
 
 def test_two_lying_replicas_of_four_are_found_out_by_the_checkers() -> None:
     """More liars than f: nothing holds, and the report says so instead of hiding it."""
-    report = run(liars={0: "silent", 1: "silent"}, settle=2 * SECOND)
+    report = run(liars={0: LiarSpec("silent"), 1: LiarSpec("silent")}, settle=2 * SECOND)
     assert not report.agreed
     assert "liveness" in {violation["checker"] for violation in report.violations}
 
 
 def test_an_equivocating_primary_changes_nothing() -> None:
     for seed in range(1, 6):
-        report = run(seed=seed, liars={0: "twins"}, parameters={"view_timeout_ms": 300})
+        report = run(seed=seed, liars={0: LiarSpec("twins")}, parameters={"view_timeout_ms": 300})
         assert report.agreed, (seed, report.violations)
 
 
@@ -165,8 +166,8 @@ def test_the_log_of_a_run_names_its_messages_and_commits() -> None:
         ({"nodes": 0}, "1 to 1000"),
         ({"network": "pigeon"}, "internet-2019"),
         ({"topology": "moebius"}, "bitcoin"),
-        ({"liars": {0: "polite"}}, "twins"),
-        ({"liars": {9: "silent"}}, "0 to 3"),
+        ({"liars": {0: LiarSpec("polite")}}, "twins"),
+        ({"liars": {9: LiarSpec("silent")}}, "0 to 3"),
         ({"observers": 4}, "0 to 3"),
         ({"accounts": 0}, "1 to 1000"),
         ({"parameters": {"windw": 1}}, "windw"),

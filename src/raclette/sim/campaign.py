@@ -15,6 +15,7 @@ from raclette.primitives.randomness import Random
 from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.sim.config import SimConfig, Workload
 from raclette.sim.faults import Crash, CutLink, Fault, Impair, Partition, Pause, SkewClock, SlowDisk, SlowLink
+from raclette.sim.liars import LiarSpec
 from raclette.sim.simulate import simulate
 
 # Faults begin and end within this; the run goes on until the network has settled.
@@ -85,8 +86,10 @@ def with_faults(config: SimConfig) -> SimConfig:
     return replace(config, faults=random_schedule(config.seed, config.nodes), liars=liars, duration=duration)
 
 
-def _draw_liars(random: Random, protocol: str, nodes: int) -> dict[int, str]:
-    return {node: random.choice(_BEHAVIOURS[protocol]) for node in random.sample(range(nodes), (nodes - 1) // 3)}
+def _draw_liars(random: Random, protocol: str, nodes: int) -> dict[int, LiarSpec]:
+    return {
+        node: LiarSpec(random.choice(_BEHAVIOURS[protocol])) for node in random.sample(range(nodes), (nodes - 1) // 3)
+    }
 
 
 def schedule(protocol: str, seed: int) -> SimConfig:

@@ -11,7 +11,7 @@ from raclette.primitives.errors import ConfigError
 from raclette.primitives.units import SECOND
 from raclette.protocols import PROTOCOLS
 from raclette.sim.faults import Fault
-from raclette.sim.liars import LIARS
+from raclette.sim.liars import LiarSpec, find_liar
 
 # Virtual time 0 on every clock: a date after which nothing in the formats changes (14 November 2023).
 EPOCH_S = 1_700_000_000
@@ -43,8 +43,9 @@ class SimConfig:
     """Everything that a run depends on: the same config gives the same trace, anywhere.
 
     `network` is a name for `models.make_model`, `topology` one for `topology.make_topology`; `parameters` go to
-    genesis' `config.protocol`; the last `observers` of the `nodes` only follow; `liars` maps node numbers to
-    behaviours. The run lasts `duration` ns at least, then until everything has settled, but `settle` ns more at most.
+    genesis' `config.protocol`; the last `observers` of the `nodes` only follow; `liars` maps node numbers to lies;
+    `hash_shares` is the relative hash power of each node (if empty, equal for all that mine). The run lasts `duration`
+    ns at least, then until everything has settled, but `settle` ns more at most.
     With `real_keys` nodes sign with Ed25519.
     """
 
@@ -60,7 +61,8 @@ class SimConfig:
     accounts: int = 100
     workload: Workload = Workload()
     faults: tuple[Fault, ...] = ()
-    liars: Mapping[int, str] = field(default_factory=dict)
+    liars: Mapping[int, LiarSpec] = field(default_factory=dict)
+    hash_shares: tuple[int, ...] = ()
     duration: int = 10 * SECOND
     settle: int = 120 * SECOND
     fsync_us: int = 200
@@ -82,8 +84,10 @@ class SimConfig:
         for node, behaviour in self.liars.items():
             if not 0 <= node < self.nodes:
                 raise ConfigError(f"liars: there is no node {node}; accepted are 0 to {self.nodes - 1}")
-            if behaviour not in LIARS:
-                raise ConfigError(f"liars.{node}: {behaviour!r} is unknown; accepted are {', '.join(LIARS)}")
+            kind = find_liar(behaviour.name, self.protocol, f"liars.{node}")
+            kind.read(dict(behaviour.parameters), f"liars.{node}")
+        if self.hash_shares and (len(self.hash_shares) != self.nodes or min(self.hash_shares) < 0):
+            raise ConfigError(f"hash_shares: accepted is one share of at least 0 for each of the {self.nodes} nodes")
 
 
 def protocol_parameters(config: SimConfig, ids: list[bytes]) -> dict[str, Any]:
@@ -116,4 +120,6 @@ def hash_power(config: SimConfig, genesis: Genesis) -> list[int]:
     parameters = genesis.protocol_parameters
     total = int(parameters["initial_difficulty"]) // int(parameters["block_interval_s"])
     miners = config.nodes - config.observers
-    return [max(1, total // miners)] * miners + [0] * config.observers
+    shares = config.hash_shares or (1,) * miners + (0,) * config.observers
+    whole = max(1, sum(shares))
+    return [max(1, total * share // whole) if share else 0 for share in shares]

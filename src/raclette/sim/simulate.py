@@ -16,13 +16,14 @@ from raclette.node.memo import DecodeMemo
 from raclette.node.node import Node, NodeConfig
 from raclette.node.view import NodeView
 from raclette.primitives.errors import Misuse
+from raclette.primitives.randomness import Random
 from raclette.primitives.signing import Ed25519Signer, Ed25519Verifier, Signer
 from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.sim.checkers import Agreement, Checker, FinalityKept, Liveness, Progress, Replay, Violation
 from raclette.sim.config import EPOCH_S, SimConfig, hash_power, make_genesis
 from raclette.sim.faults import plan_faults, quiet_from
 from raclette.sim.host import Host
-from raclette.sim.liars import make_liar
+from raclette.sim.liars import LiarSpec, Scene, make_liar
 from raclette.sim.log import Entry, EventLog
 from raclette.sim.models import internet_2019, make_model
 from raclette.sim.replay import Replayer
@@ -33,6 +34,7 @@ from raclette.store.memory import MemoryStore
 
 # How often it is looked whether everything has settled. Looking leaves no trace.
 LOOK_NS = 100 * MILLISECOND
+_STREAM_LIARS = 4
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class Simulation:
         ids = [signer.public_key for signer in self._signers]
         self.genesis: Genesis = make_genesis(config, ids)
         self._stores: dict[tuple[int, str], MemoryStore] = {}
+        self._plots: dict[LiarSpec, dict[str, Any]] = {}
         setup = WorldSetup(
             graph=make_topology(
                 config.topology, config.nodes, config.seed, config.degree, internet_2019().degree_per_1000
@@ -181,8 +184,20 @@ class Simulation:
             own = self._stores.setdefault((index, disk), MemoryStore())
             return self._make_honest(index, own)
 
-        peers = [signer.public_key for i, signer in enumerate(self._signers) if i != index]
-        return make_liar(behaviour, make, peers, self.config.seed, index)
+        return make_liar(behaviour, self._scene(behaviour, index, make))
+
+    def _scene(self, behaviour: LiarSpec, index: int, make: Callable[[str], HostedNode]) -> Scene:
+        """Those with the same lie are one plot."""
+        return Scene(
+            make=make,
+            index=index,
+            ids=[signer.public_key for signer in self._signers],
+            signer=self._signers[index],
+            protocol=self.config.protocol,
+            random=Random(self.config.seed, _STREAM_LIARS << 24 | index),
+            accomplices=tuple(i for i in sorted(self.config.liars) if self.config.liars[i] == behaviour),
+            plot=self._plots.setdefault(behaviour, {}),
+        )
 
     def _make_honest(self, index: int, store: MemoryStore) -> Node:
         signer = self._signers[index]
@@ -247,7 +262,7 @@ class Simulation:
             misbehaved=total(host.misbehaved for host in world.hosts),
             crashes=sum(host.crashes for host in world.hosts),
             evidence=max((len(view_of(host).evidence()) for host in honest), default=0),
-            liars={f"n{index:02d}": config.liars[index] for index in sorted(config.liars)},
+            liars={f"n{index:02d}": str(config.liars[index]) for index in sorted(config.liars)},
         )
 
 

@@ -1,6 +1,8 @@
 """Delay: says everything, late. The weapon against timeouts."""
 
 from raclette.node.host import Fired, HostedNode, HostEffect, NodeEvent, SetTimer, Transmit
+from raclette.primitives.units import MILLISECOND
+from raclette.sim.liars.contract import LiarKind, Parameter
 from raclette.sim.liars.liar import Liar
 
 _PREFIX = "liar/delay/"
@@ -29,3 +31,11 @@ class Delay(Liar):
         self._late[name] = frames
         others = tuple(effect for effect in effects if not isinstance(effect, Transmit))
         return (*others, SetTimer(name, self.delay))
+
+
+KIND = LiarKind(
+    "delay",
+    "says everything, late",
+    lambda scene: Delay(scene.make(""), scene.parameters["delay_ms"] * MILLISECOND),
+    parameters={"delay_ms": Parameter(300, 1, 600_000, "how late every frame is")},
+)

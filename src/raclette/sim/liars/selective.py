@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from raclette.node.host import HostedNode, HostEffect, Transmit
+from raclette.sim.liars.contract import LiarKind, Scene
 from raclette.sim.liars.liar import Liar
 
 
@@ -18,3 +19,11 @@ class SelectiveSilence(Liar):
 
     def _shun(self, effect: Transmit) -> Transmit:
         return effect._replace(peers=tuple(peer for peer in effect.peers if peer not in self.shunned))
+
+
+def _make(scene: Scene) -> HostedNode:
+    peers = scene.peers
+    return SelectiveSilence(scene.make(""), scene.random.sample(peers, 1 + scene.random.below(max(1, len(peers) - 1))))
+
+
+KIND = LiarKind("selective", "says nothing to some peers (drawn)", _make)

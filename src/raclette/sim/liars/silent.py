@@ -1,6 +1,7 @@
 """Silence: takes part in everything and says nothing. From outside, a node that crashed but keeps its links."""
 
 from raclette.node.host import HostEffect, Transmit
+from raclette.sim.liars.contract import LiarKind
 from raclette.sim.liars.liar import Liar
 
 
@@ -9,3 +10,6 @@ class Silent(Liar):
 
     def twist(self, now: int, effects: tuple[HostEffect, ...]) -> tuple[HostEffect, ...]:
         return tuple(effect for effect in effects if not isinstance(effect, Transmit))
+
+
+KIND = LiarKind("silent", "takes part and says nothing", lambda scene: Silent(scene.make("")))

@@ -24,6 +24,7 @@ from raclette.node.host import (
     Transmit,
 )
 from raclette.primitives.errors import Refused
+from raclette.sim.liars.contract import LiarKind, Scene
 
 _MARKS = ("a/", "b/")
 
@@ -84,3 +85,18 @@ class Twins:
                 case _:
                     out.append(effect)
         return out
+
+
+def _make(scene: Scene) -> HostedNode:
+    """Each peer hears the first twin, the second, or (one in four) both."""
+    views: tuple[list[bytes], list[bytes]] = ([], [])
+    for peer in scene.peers:
+        draw = scene.random.below(4)
+        if draw != 1:
+            views[0].append(peer)
+        if draw in (0, 1) or (draw == 3 and not views[1]):
+            views[1].append(peer)
+    return Twins(scene.make(""), scene.make("twin"), views)
+
+
+KIND = LiarKind("twins", "two nodes with one key, each to its own peers", _make)
