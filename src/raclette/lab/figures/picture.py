@@ -58,6 +58,8 @@ def _prepare(axes: Any, figure: Figure) -> None:
 def _scale(axes: Any, axis: Axis, name: str) -> None:
     getattr(axes, f"set_{name}label")(axis.label, fontsize=10, color=INK)
     getattr(axes, f"set_{name}scale")(axis.scale)
+    if axis.scale == "log":
+        getattr(axes, f"{name}axis").set_major_formatter("{x:g}")
     if axis.limits is not None:
         getattr(axes, f"set_{name}lim")(*axis.limits)
 
