@@ -110,6 +110,7 @@ class Network:
         self.faults = PERFECT
         self.traffic = Traffic()
         self.on_lost: Callable[[Frame, str], None] | None = None
+        self.on_sent: Callable[[Frame], None] | None = None
         self._kernel = kernel
         self._seed = mix64((seed ^ 0x6E6574776F726B) & _MASK)
         self._deliver = deliver
@@ -232,6 +233,8 @@ class Network:
         finish = uplink.free_at = start + (size * _BITS_TO_NS // rate if rate else 0)
         self.traffic.messages[frame.kind] += 1
         self.traffic.bytes[frame.kind] += size
+        if self.on_sent is not None:
+            self.on_sent(frame)
         number = link.counter
         link.counter = number + 1
         if self._blocked and self._blocked[sender, receiver] > 0:
