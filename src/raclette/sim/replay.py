@@ -1,6 +1,7 @@
 """The auditor: executes a chain again from genesis with nothing but ledger and blocks, and compares."""
 
 from collections.abc import Callable, Iterable
+from typing import Literal, TypeAlias
 
 from raclette.chain.dict_state import DictState
 from raclette.chain.genesis import Genesis
@@ -10,9 +11,15 @@ from raclette.chain.trie import root_of_mapping
 from raclette.node.view import NodeView
 from raclette.primitives.errors import InvalidBlock, Refused
 
+Property: TypeAlias = Literal["validity", "exactly-once", "supply"]
+
 
 class ReplayFailed(Exception):
-    """The chain does not say what executing it gives."""
+    """The chain does not say what executing it gives; `broken` is the property that says it should."""
+
+    def __init__(self, broken: Property, detail: str) -> None:
+        super().__init__(detail)
+        self.broken: Property = broken
 
 
 class Replayer:
@@ -36,10 +43,11 @@ class Replayer:
         for header in self._path(view, head):
             rewards += self._execute(view, header, state, counted, submitted)
         if root_of_mapping(state.entries) != head.state_root:
-            raise ReplayFailed(f"height {head.number}: the state root is not that of the state")
+            raise ReplayFailed("validity", f"height {head.number}: the state root is not that of the state")
         supply = self._ledger.supply(state.entries.items())
         if supply != self._supply + rewards:
-            raise ReplayFailed(f"height {head.number}: {supply - self._supply - rewards} units appeared from nowhere")
+            surplus = supply - self._supply - rewards
+            raise ReplayFailed("supply", f"height {head.number}: {surplus} units appeared from nowhere")
 
     def _path(self, view: NodeView, head: Header) -> Iterable[Header]:
         path = []
@@ -48,7 +56,7 @@ class Replayer:
             path.append(header)
             header = view.header(header.parent_hash)
         if header is None or header.hash != view.genesis.hash:
-            raise ReplayFailed(f"height {head.number}: no path to genesis")
+            raise ReplayFailed("validity", f"height {head.number}: no path to genesis")
         return reversed(path)
 
     def _execute(
@@ -56,12 +64,12 @@ class Replayer:
     ) -> int:
         block = view.block(header.hash)
         if block is None:
-            raise ReplayFailed(f"height {header.number}: the body is missing")
+            raise ReplayFailed("validity", f"height {header.number}: the body is missing")
         for raw in block.transactions:
             if raw in counted:
-                raise ReplayFailed(f"height {header.number}: a transaction for the second time")
+                raise ReplayFailed("exactly-once", f"height {header.number}: a transaction for the second time")
             if not submitted(raw):
-                raise ReplayFailed(f"height {header.number}: a transaction that no client sent")
+                raise ReplayFailed("validity", f"height {header.number}: a transaction that no client sent")
             counted.add(raw)
         reward = self._reward(header.number)
         context = BlockContext(
@@ -75,5 +83,5 @@ class Replayer:
         try:
             self._ledger.execute(context, [self._decode(raw) for raw in block.transactions], state, strict=True)
         except (InvalidBlock, Refused) as fault:
-            raise ReplayFailed(f"height {header.number}: {fault}") from fault
+            raise ReplayFailed("validity", f"height {header.number}: {fault}") from fault
         return reward

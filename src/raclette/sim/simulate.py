@@ -19,7 +19,7 @@ from raclette.primitives.errors import Misuse
 from raclette.primitives.randomness import Random
 from raclette.primitives.signing import Ed25519Signer, Ed25519Verifier, Signer
 from raclette.primitives.units import MILLISECOND, SECOND
-from raclette.sim.checkers import Agreement, Checker, FinalityKept, Liveness, Progress, Replay, Violation
+from raclette.sim.checkers import Subject, Violation, make_checkers
 from raclette.sim.config import EPOCH_S, SimConfig, hash_power, make_genesis
 from raclette.sim.faults import plan_faults, quiet_from
 from raclette.sim.host import Host
@@ -124,22 +124,19 @@ class Simulation:
         self.clients = Clients(self.world, config.workload, self._transactions(decode), view_of)
         plan_faults(self.world, config.faults)
         reward = self._any_honest().engine.reward
-        self.checkers: list[Checker] = [
-            Agreement(view_of),
-            FinalityKept(view_of),
-            Replay(view_of, Replayer(self.genesis, ledger, reward, decode), self.clients.sent),
-            Liveness(view_of, self.missing),
-            Progress(view_of),
-        ]
+        replayer = Replayer(self.genesis, ledger, reward, decode)
+        self.checkers = make_checkers(Subject(config, self.genesis, view_of, replayer, self.clients.sent, self.missing))
         self.world.observers += self.checkers
 
     def run(self) -> SimReport:
         """Until everything has settled, or the config's patience ends."""
         config, world = self.config, self.world
         start = max(config.duration, quiet_from(config.faults), config.workload.end)
-        world.run_until(start)
-        while world.kernel.now < start + config.settle and self.missing(world):
-            world.run_until(world.kernel.now + LOOK_NS)
+        while world.kernel.now < start or (world.kernel.now < start + config.settle and self.missing(world)):
+            horizon = world.kernel.now + LOOK_NS
+            world.run_until(min(horizon, start) if world.kernel.now < start else horizon)
+            for checker in self.checkers:
+                checker.look(world)
         for checker in self.checkers:
             checker.finish(world)
         return self._report()
