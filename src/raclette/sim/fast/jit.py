@@ -1,0 +1,60 @@
+"""How functions are compiled here: once for each machine, kept on disk, without the interpreter's lock.
+
+numba compiles a function when it is first called and keeps the machine code in a cache. It decides by the age of the
+function's own file whether that code is stale, and does not look at the functions it calls; so the cache directory is
+named after the contents of this package. It lies with the user, not beside the code, and works for a package that was
+installed by somebody else.
+
+Rules for code compiled here: integers only; never mix signed and unsigned (numba would make a float of it); every
+buffer is allocated outside, and a function that runs out of room says so by its return code.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any, TypeVar
+
+from raclette.sim.fast import require_numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _cache_directory() -> Path:
+    """With the user, under a name that changes with the code."""
+    content = sha256(sys.version.encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        content.update(path.read_bytes())
+    home = os.environ.get("XDG_CACHE_HOME")
+    base = Path(home) if home else Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+    for root in (base, Path(gettempdir())):
+        path = root / "raclette" / f"kernels-{content.hexdigest()[:12]}"
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(path, os.W_OK):
+            return path
+    return Path(gettempdir())
+
+
+def _load() -> Any:
+    """numba, told before it starts to leave the processor's vector mathematics alone, and where its cache is."""
+    require_numba()
+    os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
+    import numba
+
+    if "NUMBA_CACHE_DIR" not in os.environ:
+        numba.config.CACHE_DIR = str(_cache_directory())
+    return numba
+
+
+_numba = _load()
+
+
+def jit(function: F) -> F:
+    """Compile `function` when it is first called, once for each machine."""
+    compiled: F = _numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    return compiled
