@@ -7,7 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from raclette.lab.figures import Axis, Bars, Figure, Graph, Heatmap, Layer, Line, Points, to_csv, write_figure
+from raclette.lab.figures import (
+    Axis,
+    Bars,
+    Bubbles,
+    Figure,
+    Graph,
+    Heatmap,
+    Layer,
+    Line,
+    Points,
+    Spans,
+    to_csv,
+    write_figure,
+)
 from raclette.lab.figures.page import div, script
 from raclette.primitives.errors import Misuse
 
@@ -17,13 +30,16 @@ BARS = (Bars("sent", ["vote", "block"], [3, 1]), Bars("lost", ["vote", "block"],
 HEAT = Heatmap("revenue", [0.1, 0.2], [0, 1], [[0.1, 0.2], [0.3, 0.4]])
 TREE = Graph("blocks", [0, 1, 1], [0, 0, 1], [(0, 1), (0, 2)], group=["main", "main", "stale"], notes=["g", "a", "b"])
 
+MAP = Bubbles("median (ms)", [-95, 10], [45, 50], [300, 500], [2900, 2500], ["North America", "Europe"])
+FAULTS = Spans("faults", [2, 20], [5, 60], ["crash", "partition"])
+
 
 def figure(*layers: Layer, scale: bool = False) -> Figure:
     axis = Axis("interval (s)", "log", (0.5, 200)) if scale else Axis("interval (s)")
     return Figure("stale-rate", "Stale blocks", axis, Axis("share"), layers, caption="What <is> seen")
 
 
-@pytest.mark.parametrize("layers", [(LINE, POINTS), BARS, (HEAT,), (TREE,)])
+@pytest.mark.parametrize("layers", [(LINE, POINTS), BARS, (HEAT,), (TREE,), (MAP,), (FAULTS, LINE)])
 def test_every_kind_of_layer_becomes_a_page_a_picture_and_a_table(tmp_path: Path, layers: tuple[Layer, ...]) -> None:
     html, png, table = write_figure(figure(*layers, scale=layers[0] is LINE), tmp_path / "new")
     assert png.read_bytes().startswith(b"\x89PNG")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from raclette.lab.figures.figure import Axis, Bars, Figure, Graph, Heatmap, Layer, Line, Points
+from raclette.lab.figures.figure import Axis, Bars, Bubbles, Figure, Graph, Heatmap, Layer, Line, Points, Spans
 from raclette.lab.figures.table import to_csv
 
 
@@ -22,4 +22,17 @@ def write_figure(figure: Figure, directory: Path) -> tuple[Path, Path, Path]:
     return html, png, table
 
 
-__all__ = ["Axis", "Bars", "Figure", "Graph", "Heatmap", "Layer", "Line", "Points", "to_csv", "write_figure"]
+__all__ = [
+    "Axis",
+    "Bars",
+    "Bubbles",
+    "Figure",
+    "Graph",
+    "Heatmap",
+    "Layer",
+    "Line",
+    "Points",
+    "Spans",
+    "to_csv",
+    "write_figure",
+]

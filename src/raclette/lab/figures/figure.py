@@ -88,7 +88,30 @@ class Graph:
     notes: Sequence[str] = ()
 
 
-Layer: TypeAlias = Line | Points | Bars | Heatmap | Graph
+@dataclass(frozen=True)
+class Bubbles:
+    """Discs at (x, y), as large as `sizes` (their areas) and coloured by `values`; `name` is what the colour means and
+    `notes` stand beside them."""
+
+    name: str
+    x: Numbers
+    y: Numbers
+    sizes: Numbers
+    values: Numbers
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Stretches of the x axis, shaded from top to bottom: when a fault lasted."""
+
+    name: str
+    starts: Numbers
+    ends: Numbers
+    notes: Sequence[str]
+
+
+Layer: TypeAlias = Line | Points | Bars | Heatmap | Graph | Bubbles | Spans
 
 
 @dataclass(frozen=True)
@@ -130,6 +153,10 @@ def columns(layer: Layer) -> list[tuple[str, Sequence[Number | str]]]:
         for a, b in layer.edges:
             parent[b] = a
         found = [("x", layer.x), ("y", layer.y), ("from", parent), ("group", layer.group), ("note", layer.notes)]
+    elif isinstance(layer, Bubbles):
+        found = [("x", layer.x), ("y", layer.y), ("size", layer.sizes), ("value", layer.values), ("note", layer.notes)]
+    elif isinstance(layer, Spans):
+        found = [("low", layer.starts), ("high", layer.ends), ("note", layer.notes)]
     else:
         found = [("x", layer.x), ("y", layer.y), ("low", layer.low), ("high", layer.high)]
         if isinstance(layer, Points):

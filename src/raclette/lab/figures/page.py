@@ -3,10 +3,22 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import count
+from math import log10, pi
 from typing import Any
 
-from raclette.lab.figures.figure import Axis, Bars, Figure, Graph, Heatmap, Layer, Line, Number, Points
-from raclette.lab.figures.style import COLOUR_SCALE, FONT, GRID, INK, NUMBERED_CELLS_MAX, PAGE_MARKERS, colour, faint
+from raclette.lab.figures.figure import Axis, Bars, Bubbles, Figure, Graph, Heatmap, Layer, Line, Number, Points, Spans
+from raclette.lab.figures.style import (
+    COLOUR_SCALE,
+    FONT,
+    GRID,
+    INK,
+    NUMBERED_CELLS_MAX,
+    PAGE_MARKERS,
+    SHADE,
+    bubble_areas,
+    colour,
+    faint,
+)
 
 
 def script() -> str:
@@ -43,6 +55,7 @@ def _config(figure: Figure) -> dict[str, Any]:
 
 def layout(figure: Figure) -> dict[str, Any]:
     """Plotly's layout of the figure."""
+    spans = [layer for layer in figure.layers if isinstance(layer, Spans)]
     categorical = any(isinstance(layer, Bars) for layer in figure.layers)
     return {
         "title": {"text": escape(figure.title), "x": 0.5},
@@ -54,13 +67,12 @@ def layout(figure: Figure) -> dict[str, Any]:
         "barmode": "group",
         "hovermode": "closest",
         "height": 520,
+        "shapes": [shape for layer in spans for shape in _shapes(layer)],
         "margin": {"l": 70, "r": 30, "t": 60, "b": 60},
     }
 
 
 def _axis(axis: Axis) -> dict[str, Any]:
-    from math import log10
-
     found: dict[str, Any] = {
         "title": {"text": escape(axis.label)},
         "gridcolor": GRID,
@@ -101,6 +113,10 @@ def _traces(layer: Layer, numbers: Iterator[int]) -> list[dict[str, Any]]:
             return [_heatmap(layer)]
         case Graph():
             return _graph(layer, numbers)
+        case Bubbles():
+            return [_bubbles(layer)]
+        case Spans():
+            return []  # part of the layout
 
 
 def _number(layer: Line | Points, numbers: Iterator[int]) -> int:
@@ -141,6 +157,27 @@ def _heatmap(layer: Heatmap) -> dict[str, Any]:
         "colorbar": {"title": {"text": escape(layer.name)}},
         "texttemplate": "%{z:.3g}" if few else "",
     }
+
+
+def _bubbles(layer: Bubbles) -> dict[str, Any]:
+    diameters = [2 * (area / pi) ** 0.5 for area in bubble_areas(layer.sizes)]
+    colours = {
+        "color": list(layer.values),
+        "colorscale": COLOUR_SCALE,
+        "colorbar": {"title": {"text": escape(layer.name)}},
+    }
+    discs = _scatter(layer.name, layer.x, layer.y, "markers+text")
+    text = {"text": list(layer.notes), "textposition": "bottom center", "showlegend": False}
+    return discs | text | {"marker": {"size": diameters, "opacity": 0.85, **colours}}
+
+
+def _shapes(layer: Spans) -> list[dict[str, Any]]:
+    common = {"type": "rect", "yref": "paper", "y0": 0, "y1": 1, "line": {"width": 0}, "layer": "below"}
+    return [
+        common
+        | {"x0": start, "x1": end, "fillcolor": faint(SHADE, 0.35), "label": {"text": note, "font": {"size": 10}}}
+        for start, end, note in zip(layer.starts, layer.ends, layer.notes, strict=True)
+    ]
 
 
 def _graph(layer: Graph, numbers: Iterator[int]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from raclette.lab.figures.figure import Axis, Bars, Figure, Graph, Heatmap, Line, Number, Points
+from raclette.lab.figures.figure import Axis, Bars, Bubbles, Figure, Graph, Heatmap, Line, Number, Points, Spans
 from raclette.lab.figures.style import (
     COLOUR_SCALE,
     DPI,
@@ -13,8 +13,10 @@ from raclette.lab.figures.style import (
     INK,
     MARKERS,
     NUMBERED_CELLS_MAX,
+    SHADE,
     SIZE,
     SIZE_WIDE,
+    bubble_areas,
     cell_text,
     colour,
 )
@@ -37,6 +39,10 @@ def write_png(figure: Figure, path: Path) -> None:
             _heatmap(canvas, axes, layer)
         elif isinstance(layer, Graph):
             _graph(axes, layer, numbers)
+        elif isinstance(layer, Bubbles):
+            _bubbles(canvas, axes, layer)
+        elif isinstance(layer, Spans):
+            _spans(axes, layer)
         else:
             _curve(axes, layer, layer.series if layer.series >= 0 else next(numbers))
     handles, labels = axes.get_legend_handles_labels()
@@ -118,6 +124,32 @@ def _heatmap(canvas: Any, axes: Any, layer: Heatmap) -> None:
         for column, value in enumerate(cells):
             ink = "white" if value < middle else "black"
             axes.text(column, row, cell_text(value), ha="center", va="center", fontsize=8, color=ink)
+
+
+def _bubbles(canvas: Any, axes: Any, layer: Bubbles) -> None:
+    areas = bubble_areas(layer.sizes)
+    discs = axes.scatter(layer.x, layer.y, s=areas, c=layer.values, cmap=COLOUR_SCALE.lower(), alpha=0.85)
+    canvas.colorbar(discs, ax=axes, label=layer.name)
+    for x, y, area, note in zip(layer.x, layer.y, areas, layer.notes, strict=True):
+        below = -((area / 3.14) ** 0.5) - 3
+        axes.annotate(
+            note, (x, y), (0, below), textcoords="offset points", ha="center", va="top", fontsize=8, color=INK
+        )
+
+
+def _spans(axes: Any, layer: Spans) -> None:
+    for start, end, note in zip(layer.starts, layer.ends, layer.notes, strict=True):
+        axes.axvspan(start, end, color=SHADE, alpha=0.35, linewidth=0)
+        axes.text(
+            (start + end) / 2,
+            0.99,
+            note,
+            fontsize=7,
+            rotation=90,
+            ha="center",
+            va="top",
+            transform=axes.get_xaxis_transform(),
+        )
 
 
 def _graph(axes: Any, layer: Graph, numbers: Iterator[int]) -> None:

@@ -5,7 +5,7 @@ from io import StringIO
 
 from raclette.lab.figures.figure import Figure, columns
 
-_COLUMNS = ("x", "y", "label", "value", "low", "high", "from", "group", "note")
+_COLUMNS = ("x", "y", "label", "size", "value", "low", "high", "from", "group", "note")
 
 
 def to_csv(figure: Figure) -> str:
