@@ -8,10 +8,13 @@ from raclette.chain.genesis import CHAIN_ID_DEFAULT, Genesis, even_alloc
 from raclette.chain.presets import SAMPLE_ACCOUNTS, SAMPLE_BALANCE
 from raclette.ledgers import LEDGERS
 from raclette.primitives.errors import ConfigError
-from raclette.primitives.units import SECOND
+from raclette.primitives.randomness import Random
+from raclette.primitives.units import HOUR, SECOND
 from raclette.protocols import PROTOCOLS
+from raclette.sim import fixed
 from raclette.sim.faults import Fault
 from raclette.sim.liars import LiarSpec, find_liar
+from raclette.sim.models import NetworkSpec
 
 # Virtual time 0 on every clock: a date after which nothing in the formats changes (14 November 2023).
 EPOCH_S = 1_700_000_000
@@ -20,33 +23,65 @@ NODES_MAX = 1_000
 # What a simulated proof-of-work chain starts from: expected hashes of a block, and the seconds it should take.
 MINING_DIFFICULTY = 1 << 24
 MINING_INTERVAL_S = 5
+_STREAM_ARRIVALS, _STREAM_AMOUNTS = 9, 10
+# The smallest amount of a Pareto workload is this part of the largest.
+_PARETO_SPAN = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """`count` signed transfers between the sample accounts, one every `interval` ns from `start` on, handed to the
-    nodes in turn. What is not executed after `patience` ns goes to the next node too, as a client would do."""
+    """`count` signed transfers between the sample accounts from `start` on, handed to the nodes in turn: one every
+    `interval` ns, or as a Poisson process with that mean interval. What is not executed after `patience` ns goes to
+    the next node too, as a client would do. Each moves 1 to `value_max` wei: drawn "uniform", "fixed" (all the most)
+    or "pareto" (shape 1.16, the 80/20 law; most are small)."""
 
     count: int = 100
     interval: int = SECOND // 20
     start: int = SECOND
     patience: int = 3 * SECOND
+    poisson: bool = False
+    values: str = "uniform"
+    value_max: int = 1_000_000
 
-    @property
-    def end(self) -> int:
-        """Virtual time of the last first submission."""
-        return self.start + self.interval * self.count
+    def times(self, seed: int) -> list[int]:
+        """Virtual time of each first submission, ascending."""
+        if not self.poisson:
+            return [self.start + number * self.interval for number in range(self.count)]
+        random, time, times = Random(seed, _STREAM_ARRIVALS), self.start, []
+        for _ in range(self.count):
+            time += 1 + fixed.exponential(self.interval, random.next64())
+            times.append(time)
+        return times
+
+    def end(self, seed: int) -> int:
+        """When the schedule is over."""
+        times = self.times(seed)
+        return times[-1] + self.interval if times else self.start
+
+    def amounts(self, seed: int) -> list[int]:
+        """Wei of each transfer; empty for uniform ones, which are drawn with their receivers."""
+        random = Random(seed, _STREAM_AMOUNTS)
+        if self.values == "fixed":
+            return [self.value_max] * self.count
+        if self.values == "pareto":
+            scale = max(1, self.value_max // _PARETO_SPAN)
+            return [min(self.value_max, fixed.pareto(scale, 116, 100, random.next64())) for _ in range(self.count)]
+        return []
 
 
 @dataclass(frozen=True)
 class SimConfig:
     """Everything that a run depends on: the same config gives the same trace, anywhere.
 
-    `network` is a name for `models.make_model`, `topology` one for `topology.make_topology`; `parameters` go to
-    genesis' `config.protocol`; the last `observers` of the `nodes` only follow; `liars` maps node numbers to lies;
-    `hash_shares` is the relative hash power of each node (if empty, equal for all that mine). The run lasts `duration`
-    ns at least, then until everything has settled, but `settle` ns more at most.
-    With `real_keys` nodes sign with Ed25519.
+    `network` is a name or a spec for `models.make_model`, `topology` a name for `topology.make_topology`; `parameters`
+    go to genesis' `config.protocol`; the last `observers` of the `nodes` only follow; `liars` maps node numbers to
+    lies; `hash_shares` is the relative hash power of each node (if empty, equal for all that mine), `balances` the wei
+    of each sample account (if empty, equal). `checkers` are the names of those that watch (if empty, all that apply).
+
+    The run lasts `duration` ns at least; with `blocks` (or `final_blocks`) it goes on until every honest node's head
+    (or final block) has that height, but `limit` ns at most, and then until everything has settled, but `settle` ns
+    more at most. With `real_keys` nodes sign with Ed25519. `beyond`: more liars than the protocol claims to bear are
+    meant to be there; it changes nothing in the run and everything about what it proves.
     """
 
     protocol: str = "pbft"
@@ -54,20 +89,26 @@ class SimConfig:
     nodes: int = 4
     observers: int = 0
     seed: int = 1
-    network: str = "lan"
+    network: str | NetworkSpec = "lan"
     topology: str = "full"
     degree: int = 8
     parameters: Mapping[str, Any] = field(default_factory=dict)
     accounts: int = 100
+    balances: tuple[int, ...] = ()
     workload: Workload = Workload()
     faults: tuple[Fault, ...] = ()
     liars: Mapping[int, LiarSpec] = field(default_factory=dict)
     hash_shares: tuple[int, ...] = ()
+    checkers: tuple[str, ...] = ()
     duration: int = 10 * SECOND
+    blocks: int = 0
+    final_blocks: int = 0
+    limit: int = HOUR
     settle: int = 120 * SECOND
     fsync_us: int = 200
     cpu_us: int = 0
     real_keys: bool = False
+    beyond: bool = False
 
     def validate(self) -> None:
         """Raises ConfigError that names the field and what is accepted."""
@@ -88,6 +129,11 @@ class SimConfig:
             kind.read(dict(behaviour.parameters), f"liars.{node}")
         if self.hash_shares and (len(self.hash_shares) != self.nodes or min(self.hash_shares) < 0):
             raise ConfigError(f"hash_shares: accepted is one share of at least 0 for each of the {self.nodes} nodes")
+        if self.balances and (len(self.balances) != self.accounts or min(self.balances) < 0):
+            raise ConfigError(f"balances: accepted is one of at least 0 for each of the {self.accounts} accounts")
+        for name, wanted in (("blocks", self.blocks), ("final_blocks", self.final_blocks)):
+            if wanted < 0:
+                raise ConfigError(f"{name}: {wanted}; accepted are 0 and more")
 
 
 def protocol_parameters(config: SimConfig, ids: list[bytes]) -> dict[str, Any]:
@@ -101,6 +147,14 @@ def protocol_parameters(config: SimConfig, ids: list[bytes]) -> dict[str, Any]:
     return defaults | dict(config.parameters)
 
 
+def make_alloc(config: SimConfig) -> dict[str, Any]:
+    """Genesis' `alloc`: the sample accounts with what the config gives each."""
+    alloc = even_alloc(config.accounts, SAMPLE_BALANCE)
+    for entry, balance in zip(alloc.values(), config.balances, strict=False):
+        entry["balance"] = str(balance)
+    return alloc
+
+
 def make_genesis(config: SimConfig, ids: list[bytes]) -> Genesis:
     """The chain of this run."""
     return Genesis(
@@ -108,7 +162,7 @@ def make_genesis(config: SimConfig, ids: list[bytes]) -> Genesis:
         ledger=config.ledger,
         chain_id=CHAIN_ID_DEFAULT,
         protocol_parameters=protocol_parameters(config, ids),
-        alloc=even_alloc(config.accounts, SAMPLE_BALANCE),
+        alloc=make_alloc(config),
         timestamp=EPOCH_S,
     )
 

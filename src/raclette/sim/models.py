@@ -3,7 +3,8 @@
 `Lan` is one switch: a fixed latency. `Regions` is the Internet as six regions, with the tables of SimBlock (Aoki et
 al. 2019): the latency of each message is Pareto distributed, scale = mean - 5 ms and shape = 0.2 * mean in
 milliseconds, plus 10 ms a message; a link is as fast as the sender's upload or the receiver's download, whichever is
-less. Every delay is drawn in integers (see `fixed`).
+less. Every delay is drawn in integers (see `fixed`). The same class takes tables of your own; with `fixed` latencies
+a message takes exactly the figure of the table.
 """
 
 import json
@@ -22,6 +23,9 @@ from raclette.sim import fixed
 QUANTILE_BITS = 12
 _TAIL_SHIFT = 64 - QUANTILE_BITS
 _STREAM_REGIONS = 1
+# SimBlock's scale of the Pareto law is this much below the mean latency.
+PARETO_OFFSET_MS = 5
+WAN_LATENCY, WAN_JITTER, WAN_BITS_PER_S = 20 * MILLISECOND, 5 * MILLISECOND, 100_000_000
 
 
 class NetworkModel(Protocol):
@@ -57,7 +61,7 @@ class Lan:
 
 def pareto_delay(mean_ms: int, draw: int) -> int:
     """Nanoseconds of one message between two places `mean_ms` apart."""
-    return fixed.pareto((mean_ms - 5) * MILLISECOND, mean_ms, 5, draw)
+    return fixed.pareto((mean_ms - PARETO_OFFSET_MS) * MILLISECOND, mean_ms, 5, draw)
 
 
 @lru_cache(maxsize=64)
@@ -69,7 +73,8 @@ def pareto_quantiles(mean_ms: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class RegionTable:
-    """The figures of a data file: see `data/internet-2019.json`."""
+    """The figures of a data file: see `data/internet-2019.json`. `latency_ms[a][b]` is from region a to region b;
+    `share` says how nodes are spread (relative); with `fixed`, latencies are not drawn but exact."""
 
     names: tuple[str, ...]
     latency_ms: tuple[tuple[int, ...], ...]
@@ -77,7 +82,19 @@ class RegionTable:
     download: tuple[int, ...]
     upload: tuple[int, ...]
     share: tuple[int, ...]
-    degree_per_1000: tuple[int, ...]
+    degree_per_1000: tuple[int, ...] = ()
+    fixed: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError if the tables do not fit each other, or the Pareto law has no scale."""
+        count = len(self.names)
+        shapes = (len(self.latency_ms), len(self.download), len(self.upload), len(self.share))
+        if not count or set(shapes) != {count} or any(len(row) != count for row in self.latency_ms):
+            raise ConfigError(f"network.latency: accepted is one row and one column for each of the {count} regions")
+        lowest = min(latency for row in self.latency_ms for latency in row)
+        if lowest < 0 or (not self.fixed and lowest <= PARETO_OFFSET_MS):
+            accepted = "0" if self.fixed else f"more than {PARETO_OFFSET_MS}"
+            raise ConfigError(f"network.latency: {lowest} ms; accepted are {accepted} ms and more")
 
 
 @lru_cache(maxsize=1)
@@ -120,6 +137,8 @@ class Regions:
 
     def delay(self, sender: int, receiver: int, draw: int) -> int:
         mean = self.table.latency_ms[self.places[sender]][self.places[receiver]]
+        if self.table.fixed:
+            return self.overhead + mean * MILLISECOND
         part = draw >> _TAIL_SHIFT
         return self.overhead + (pareto_quantiles(mean)[part] if part else pareto_delay(mean, draw))
 
@@ -130,13 +149,39 @@ class Regions:
         return self.table.names[self.places[node]]
 
 
-def make_model(name: str, nodes: int, seed: int) -> NetworkModel:
-    """The model called `name`: "lan", "wan" (20 ms, 100 Mbit/s, 5 ms jitter) or "internet-2019". Raises ConfigError."""
-    if name == "lan":
+@dataclass(frozen=True)
+class NetworkSpec:
+    """Which model, and its figures.
+
+    `name`: lan, wan, internet-2019 (which need no figures), constant (everybody `latency` ns apart, up to `jitter` ns
+    more, ports of `bits_per_s`; 0: size costs no time) or regions (`table`). `counts`, if given, says how many nodes
+    are in each region of a model that has regions; without it the model's shares do.
+    """
+
+    name: str = "lan"
+    latency: int = MILLISECOND // 2
+    jitter: int = 0
+    bits_per_s: int = 1_000_000_000
+    table: RegionTable | None = None
+    counts: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def make_model(which: str | NetworkSpec, nodes: int, seed: int) -> NetworkModel:
+    """The model of this name or with these figures: "lan", "wan" (20 ms, 100 Mbit/s, 5 ms jitter), "internet-2019";
+    "constant" and "regions" need a `NetworkSpec`. Raises ConfigError."""
+    spec = NetworkSpec(which) if isinstance(which, str) else which
+    if spec.name == "lan":
         return Lan()
-    if name == "wan":
-        return Lan(latency=20 * MILLISECOND, bits_per_s=100_000_000, jitter=5 * MILLISECOND)
-    if name == "internet-2019":
-        table = internet_2019()
-        return Regions(assign_regions(nodes, table.share, seed), table)
-    raise ConfigError(f"network: {name!r} is unknown; accepted are lan, wan, internet-2019")
+    if spec.name == "wan":
+        return Lan(latency=WAN_LATENCY, bits_per_s=WAN_BITS_PER_S, jitter=WAN_JITTER)
+    if spec.name == "constant" and spec is which:
+        return Lan(latency=spec.latency, bits_per_s=spec.bits_per_s, jitter=spec.jitter)
+    table = internet_2019() if spec.name == "internet-2019" else spec.table if spec.name == "regions" else None
+    if table is None:
+        raise ConfigError(f"network: {spec.name!r} is unknown; accepted are lan, wan, internet-2019")
+    if spec.counts and (len(spec.counts) != len(table.names) or sum(spec.counts) != nodes or min(spec.counts) < 0):
+        raise ConfigError(f"network.nodes: {list(spec.counts)}; accepted are {len(table.names)} counts, {nodes} in all")
+    return Regions(assign_regions(nodes, spec.counts or table.share, seed), table)

@@ -2,23 +2,26 @@
 
 A `RunRecord` holds plain integers, texts and lists, in virtual nanoseconds, and nothing of the machinery that made it:
 `to_json` and `from_json` are inverse. Blocks and nodes are named by number. The tree is that of everybody: a block is
-in it as soon as one node has it as its head, so a withheld block is there from its birth, and what no node ever adopted
-is added at the end from the nodes' disks.
+in it as soon as one node has it as its head, so a withheld block is there from its birth; what was proposed or stored
+and never adopted is added at the end.
 
 Recording costs memory for every event kept and a few per cent of time; it changes nothing in the run, so the digest
 with and without it is the same.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NamedTuple
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
+from raclette.engine.message import carries_block
 from raclette.node.host import NewFinal, NewHead, Notice
 from raclette.node.view import NodeView
-from raclette.primitives.errors import Misuse
+from raclette.node.wire import EngineSaid
+from raclette.primitives.errors import Misuse, PeerFault
 from raclette.primitives.units import SECOND
+from raclette.sim.faults import Fault
 from raclette.sim.host import Host
 from raclette.sim.network import FRAME_OVERHEAD_BYTES, Frame
 from raclette.sim.world import World
@@ -34,10 +37,9 @@ UNKNOWN = -1
 class BlockRecord:
     """A block of the tree. `parent` is its place in `RunRecord.blocks` (-1 for genesis, which is block 0).
 
-    `miner`: number of the node that made it, -1 if unknown (genesis). `born`: virtual time (ns) at which the first node
-    had it as its head; for a block that nobody ever adopted, its own timestamp (whole seconds). `bytes` is header and
-    body; `work` its difficulty; `canonical`: on the branch of the head at the end; `final`: called final by an honest
-    node.
+    `miner`: number of the node that made it, -1 if unknown (genesis). `born`: virtual time (ns) at which it was first
+    sent, or first some node's head. `bytes` is header and body; `work` its difficulty; `canonical`: on the branch of
+    the head at the end; `final`: called final by an honest node.
     """
 
     hash: str
@@ -76,6 +78,14 @@ class Stretch(NamedTuple):
     end: int
     what: str
     detail: str
+
+
+def stretch_of(fault: Fault) -> Stretch:
+    """A fault as a stretch of the record: its dataclass' name, and its other fields as text."""
+    name = "".join("-" + c.lower() if c.isupper() else c for c in type(fault).__name__).lstrip("-")
+    shown = [f.name for f in fields(fault) if f.name not in ("at", "lasting")]  # type: ignore[arg-type]
+    detail = " ".join(f"{key}={getattr(fault, key)}" for key in shown)
+    return Stretch(fault.at, fault.at + fault.lasting if fault.lasting else NEVER, name, detail)
 
 
 class Order(NamedTuple):
@@ -204,6 +214,8 @@ class Recorder:
         self._miners = {miner: node for node, miner in enumerate(miners)}
         self._places: dict[bytes, int] = {}
         self._headers: list[Header] = []
+        self._heard: dict[bytes, tuple[int, Header]] = {}
+        self._blockless: set[str] = set()
         genesis = self._any_view().genesis
         self._add(genesis, 0)
         record.reached[0] = [0] * record.nodes
@@ -267,7 +279,8 @@ class Recorder:
             self._add(each, born)
         return self._places[header.hash]
 
-    def _add(self, header: Header, born: int) -> None:
+    def _add(self, header: Header, adopted: int) -> None:
+        born, _ = self._heard.get(header.hash, (adopted, header))
         self._places[header.hash] = len(self._headers)
         self._headers.append(header)
         self.record.blocks.append(
@@ -285,8 +298,10 @@ class Recorder:
         self.record.reached.append([NEVER] * self.record.nodes)
 
     def _sweep(self) -> None:
-        """Blocks that lie on an honest node's disk and were never anybody's head."""
-        found: dict[bytes, Header] = {}
+        """Blocks that were sent, or lie on an honest node's disk, and were never anybody's head."""
+        found = {
+            block_hash: header for block_hash, (_, header) in self._heard.items() if block_hash not in self._places
+        }
         for host in self._world.hosts:
             if host.honest:
                 for block_hash, raw in host.store.scan(Table.HEADERS):
@@ -320,3 +335,16 @@ class Recorder:
             record.sent_bytes[frame.kind] = [0] * record.nodes
         counts[frame.sender] += 1
         record.sent_bytes[frame.kind][frame.sender] += len(frame.payload) + FRAME_OVERHEAD_BYTES
+        if frame.kind not in self._blockless:
+            self._hear(frame)
+
+    def _hear(self, frame: Frame) -> None:
+        """A message about a block says when it was proposed, which engines that vote do before anybody adopts it."""
+        opened = self._world.open_frame(self._world.hosts[frame.sender].node, frame.payload)
+        if isinstance(opened, PeerFault):
+            return
+        message = opened.content.message if isinstance(opened.content, EngineSaid) else None
+        if message is None or not carries_block(message):
+            self._blockless.add(frame.kind)
+        else:
+            self._heard.setdefault(message.header.hash, (self._world.kernel.now, message.header))

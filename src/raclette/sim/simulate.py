@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -15,17 +15,18 @@ from raclette.node.host import HostedNode
 from raclette.node.memo import DecodeMemo
 from raclette.node.node import Node, NodeConfig
 from raclette.node.view import NodeView
-from raclette.primitives.errors import Misuse
+from raclette.primitives.errors import ConfigError, Misuse
 from raclette.primitives.randomness import Random
 from raclette.primitives.signing import Ed25519Signer, Ed25519Verifier, Signer
 from raclette.primitives.units import MILLISECOND, SECOND
-from raclette.sim.checkers import Subject, Violation, make_checkers
+from raclette.sim.checkers import Checker, Subject, Violation, make_checkers
 from raclette.sim.config import EPOCH_S, SimConfig, hash_power, make_genesis
 from raclette.sim.faults import plan_faults, quiet_from
 from raclette.sim.host import Host
 from raclette.sim.liars import LiarSpec, Scene, make_liar
 from raclette.sim.log import Entry, EventLog
 from raclette.sim.models import internet_2019, make_model
+from raclette.sim.record import Order, Recorder, RunRecord, stretch_of
 from raclette.sim.replay import Replayer
 from raclette.sim.topology import make_topology
 from raclette.sim.workload import Clients
@@ -42,7 +43,8 @@ class SimReport:
     """What a run gave. Only virtual quantities: the same config gives the same report, byte for byte.
 
     `agreed`: all honest living nodes have the same head (final, where the protocol makes blocks final), every
-    transaction is executed, and no checker found anything. `evidence`: the most proofs of guilt at one node.
+    transaction is executed, and no checker found anything. `evidence`: the most proofs of guilt at one node. `beyond`:
+    there were more liars than the protocol claims to bear, on purpose.
     `digest` is over every event of the run. Times in ms.
     """
 
@@ -74,6 +76,7 @@ class SimReport:
     crashes: int = 0
     evidence: int = 0
     liars: dict[str, str] = field(default_factory=dict)
+    beyond: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """JSON-able, in a fixed order."""
@@ -92,9 +95,12 @@ def view_of(host: Host) -> NodeView:
 
 
 class Simulation:
-    """A world of whole nodes with its clients and checkers. `run` it once; look at `world` before or after."""
+    """A world of whole nodes with its clients and checkers. `run` it once; look at `world` before or after.
 
-    def __init__(self, config: SimConfig, log: Callable[[Entry], None] | None = None) -> None:
+    With `record` it keeps a `RunRecord` (see there), which is complete when `run` returns.
+    """
+
+    def __init__(self, config: SimConfig, log: Callable[[Entry], None] | None = None, *, record: bool = False) -> None:
         """`log` gets every entry of the event log. Raises ConfigError."""
         config.validate()
         self.config = config
@@ -125,21 +131,46 @@ class Simulation:
         plan_faults(self.world, config.faults)
         reward = self._any_honest().engine.reward
         replayer = Replayer(self.genesis, ledger, reward, decode)
-        self.checkers = make_checkers(Subject(config, self.genesis, view_of, replayer, self.clients.sent, self.missing))
+        subject = Subject(config, self.genesis, view_of, replayer, self.clients.sent, self.missing)
+        self.checkers = choose_checkers(make_checkers(subject), config.checkers)
         self.world.observers += self.checkers
+        self._recorder = self._make_recorder() if record else None
+
+    @property
+    def record(self) -> RunRecord | None:
+        """What has been recorded so far; None unless asked for."""
+        return self._recorder.record if self._recorder is not None else None
 
     def run(self) -> SimReport:
         """Until everything has settled, or the config's patience ends."""
         config, world = self.config, self.world
-        start = max(config.duration, quiet_from(config.faults), config.workload.end)
+        start = max(config.duration, quiet_from(config.faults), config.workload.end(config.seed))
+        if config.blocks or config.final_blocks:
+            while world.kernel.now < config.limit and (world.kernel.now < start or self._too_low()):
+                self._run_on(world.kernel.now + LOOK_NS)
+            start = world.kernel.now
         while world.kernel.now < start or (world.kernel.now < start + config.settle and self.missing(world)):
             horizon = world.kernel.now + LOOK_NS
-            world.run_until(min(horizon, start) if world.kernel.now < start else horizon)
-            for checker in self.checkers:
-                checker.look(world)
+            self._run_on(min(horizon, start) if world.kernel.now < start else horizon)
         for checker in self.checkers:
             checker.finish(world)
+        if self._recorder is not None:
+            self._recorder.finish(Order(*span) for span in self.clients.spans())
         return self._report()
+
+    def _run_on(self, horizon: int) -> None:
+        self.world.run_until(horizon)
+        for checker in self.checkers:
+            checker.look(self.world)
+
+    def _too_low(self) -> str:
+        """Which height that the config asks for is not reached yet; empty if all are."""
+        views = [view_of(host) for host in self.world.hosts if host.honest and host.alive]
+        head = min((view.head.number for view in views), default=0)
+        final = min((view.finalized.number for view in views), default=0)
+        if head < self.config.blocks:
+            return f"height {head} of {self.config.blocks} is reached"
+        return f"height {final} of {self.config.final_blocks} is final" if final < self.config.final_blocks else ""
 
     def missing(self, world: World) -> str:
         """What still keeps the run from being settled; empty if nothing does."""
@@ -147,6 +178,9 @@ class Simulation:
         dead = [host.index for host in hosts if not host.alive]
         if dead:
             return f"nodes {dead} are down"
+        low = self._too_low()
+        if low:
+            return f"only {low}"
         if self.clients.waiting:
             return f"{self.clients.waiting} transactions are not executed"
         heads = {view_of(host).head.hash for host in hosts}
@@ -201,7 +235,7 @@ class Simulation:
         config = NodeConfig(
             genesis=self.genesis,
             signer=signer,
-            beneficiary=sha256(signer.public_key).digest()[:20],
+            beneficiary=beneficiary_of(signer.public_key),
             active=index < self.config.nodes - self.config.observers,
             seal_check=make_seal(self.config.seed),
         )
@@ -209,10 +243,30 @@ class Simulation:
 
     def _transactions(self, decode: Callable[[bytes], Transaction]) -> list[Transaction]:
         config = self.config
+        load = config.workload
         raws = sample_transfers(
-            config.workload.count, config.seed, self.genesis.chain_id, accounts=config.accounts, value_max=1_000_000
+            load.count,
+            config.seed,
+            self.genesis.chain_id,
+            accounts=config.accounts,
+            value_max=load.value_max,
+            values=load.amounts(config.seed),
         )
         return [decode(raw) for raw in raws]
+
+    def _make_recorder(self) -> Recorder:
+        config, world = self.config, self.world
+        record = RunRecord(
+            protocol=config.protocol,
+            seed=config.seed,
+            nodes=config.nodes,
+            regions=[world.setup.model.region(node) for node in range(config.nodes)],
+            honest=[host.honest for host in world.hosts],
+            power=hash_power(config, self.genesis),
+            liars={str(node): str(config.liars[node]) for node in sorted(config.liars)},
+            faults=[stretch_of(fault) for fault in config.faults],
+        )
+        return Recorder(world, record, view_of, [beneficiary_of(signer.public_key) for signer in self._signers])
 
     def _any_honest(self) -> Node:
         for host in self.world.hosts:
@@ -236,7 +290,7 @@ class Simulation:
             ledger=config.ledger,
             nodes=config.nodes,
             seed=config.seed,
-            network=config.network,
+            network=str(config.network),
             fidelity="full",
             agreed=not violations,
             height=head.number,
@@ -260,7 +314,22 @@ class Simulation:
             crashes=sum(host.crashes for host in world.hosts),
             evidence=max((len(view_of(host).evidence()) for host in honest), default=0),
             liars={f"n{index:02d}": str(config.liars[index]) for index in sorted(config.liars)},
+            beyond=config.beyond,
         )
+
+
+def choose_checkers(found: list[Checker], names: Sequence[str]) -> list[Checker]:
+    """Those with these names (all, if none are named). Raises ConfigError that lists the names there are."""
+    known = [checker.name for checker in found]
+    for index, name in enumerate(names):
+        if name not in known:
+            raise ConfigError(f"checkers[{index}]: {name!r} does not apply here; accepted are {', '.join(known)}")
+    return [checker for checker in found if not names or checker.name in names]
+
+
+def beneficiary_of(node_id: bytes) -> bytes:
+    """The account (20 bytes) that this node's blocks pay."""
+    return sha256(node_id).digest()[:20]
 
 
 def simulate(config: SimConfig, log: Callable[[Entry], None] | None = None) -> SimReport:

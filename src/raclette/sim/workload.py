@@ -37,8 +37,7 @@ class Clients:
         self._orders = [_Order(transaction) for transaction in transactions]
         self._by_raw = {order.transaction.raw: order for order in self._orders}
         world.observers.append(self)
-        for number in range(len(self._orders)):
-            time = workload.start + number * workload.interval
+        for number, time in enumerate(workload.times(world.seed)[: len(self._orders)]):
             world.plan(time, Kind.CLIENT, number % len(world.hosts), number, self._submit, number)
 
     def _submit(self, number: int) -> None:
@@ -92,6 +91,10 @@ class Clients:
     def waiting(self) -> int:
         """Orders that no honest node has executed."""
         return sum(1 for order in self._orders if order.executed_at < 0)
+
+    def spans(self) -> list[tuple[int, int]]:
+        """(first submission, execution) of each order in ns, in the order of the schedule; -1 for what never was."""
+        return [(order.submitted_at, order.executed_at) for order in self._orders]
 
     def latencies(self) -> list[int]:
         """Nanoseconds from first submission to execution, sorted."""
