@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-MODULES = ("demo", "up", "node", "db", "wallet", "money", "look", "console", "sim", "bench", "registry")
+MODULES = ("demo", "up", "node", "db", "wallet", "money", "look", "console", "sim", "lab", "bench", "registry")
 
 
 def load() -> None:

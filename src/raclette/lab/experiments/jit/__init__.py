@@ -1,0 +1,1 @@
+"""Compiled kernels of experiments. Imported only when one runs: numba takes a second to load."""
