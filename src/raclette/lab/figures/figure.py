@@ -17,11 +17,13 @@ Numbers: TypeAlias = Sequence[Number]
 
 @dataclass(frozen=True)
 class Axis:
-    """`label` with its unit, as a reader sees it: "block interval (s)". `limits` fix the range, else it fits."""
+    """`label` with its unit, as a reader sees it: "block interval (s)". `limits` fix the range, else it fits;
+    `whole` axes have ticks at integers only."""
 
     label: str
     scale: Scale = "linear"
     limits: tuple[Number, Number] | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)

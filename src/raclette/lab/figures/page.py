@@ -83,6 +83,8 @@ def _axis(axis: Axis) -> dict[str, Any]:
     }
     if axis.scale == "log":
         found["type"] = "log"
+    if axis.whole:
+        found |= {"tickformat": "d", "tickmode": "auto", "nticks": 10, "minor": {"nticks": 0}}
     if axis.limits is not None:
         found["range"] = [log10(limit) if axis.scale == "log" else limit for limit in axis.limits]
     return found

@@ -66,6 +66,10 @@ def _scale(axes: Any, axis: Axis, name: str) -> None:
     getattr(axes, f"set_{name}scale")(axis.scale)
     if axis.scale == "log":
         getattr(axes, f"{name}axis").set_major_formatter("{x:g}")
+    if axis.whole:
+        from matplotlib.ticker import MaxNLocator
+
+        getattr(axes, f"{name}axis").set_major_locator(MaxNLocator(integer=True))
     if axis.limits is not None:
         getattr(axes, f"set_{name}lim")(*axis.limits)
 
