@@ -12,7 +12,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Mutant:
     """`id` is unique within a protocol ("P1"); `invariants` are the names of the checkers of which one must fire;
-    `source` says where the bug was published; `plant()` makes it so until the context ends."""
+    `source` says where the bug was published; `plant()` makes it so until the context ends; `where` names what it
+    replaces ("pbft.quorum.Committee.__init__")."""
 
     id: str
     protocol: str
@@ -20,3 +21,4 @@ class Mutant:
     source: str
     invariants: tuple[str, ...]
     plant: Callable[[], AbstractContextManager[None]]
+    where: tuple[str, ...] = ()

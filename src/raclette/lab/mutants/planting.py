@@ -1,0 +1,75 @@
+"""How a bug gets into the running code and out of it again.
+
+A mutant is a few `Swap`s: a function or method of the real code, and what stands in its place. Whatever the code
+remembers across runs is forgotten on the way in and on the way out, so that nothing computed with the bug is believed
+without it, or the other way round.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from raclette.lab.mutants.contract import Mutant
+from raclette.protocols.nakamoto import rules
+
+# Every memory of the code under test that outlives a node and that one of our bugs can reach.
+MEMOS: tuple[Callable[[], None], ...] = (rules._medians.clear,)
+
+
+class Swap(NamedTuple):
+    """`name` of `owner` (a class or a module) becomes `value`."""
+
+    owner: type | ModuleType
+    name: str
+    value: Any
+
+    @property
+    def where(self) -> str:
+        """The replaced name, as a reader would look for it."""
+        owner = self.owner
+        path = owner.__name__ if isinstance(owner, ModuleType) else f"{owner.__module__}.{owner.__qualname__}"
+        return f"{path.removeprefix('raclette.').removeprefix('protocols.')}.{self.name}"
+
+
+def forget_memos() -> None:
+    """Empty every memory that outlives a node."""
+    for forget in MEMOS:
+        forget()
+
+
+@contextmanager
+def swapped(*swaps: Swap) -> Iterator[None]:
+    """All of them, until the context ends, however it ends. Raises AttributeError, with nothing changed, for a name
+    that does not exist: a mutant of code that has gone is no mutant."""
+    before = [vars(swap.owner)[swap.name] if swap.name in vars(swap.owner) else _absent(swap) for swap in swaps]
+    forget_memos()
+    try:
+        for swap in swaps:
+            setattr(swap.owner, swap.name, swap.value)
+        yield
+    finally:
+        for swap, honest in zip(swaps, before, strict=True):
+            setattr(swap.owner, swap.name, honest)
+        forget_memos()
+
+
+def _absent(swap: Swap) -> Any:
+    raise AttributeError(f"{swap.where} does not exist: nothing to plant a bug in")
+
+
+def mutant(
+    id: str, protocol: str, title: str, *, source: str, invariants: tuple[str, ...], swaps: tuple[Swap, ...]
+) -> Mutant:
+    """A mutant that consists of these swaps."""
+    where = tuple(swap.where for swap in swaps)
+    return Mutant(id, protocol, title, source, invariants, lambda: swapped(*swaps), where)
+
+
+def with_quorum(committee: Any, quorum: int, action: Callable[[], Any]) -> Any:
+    """What `action` gives while `committee` believes in another quorum."""
+    honest, committee.quorum = committee.quorum, quorum
+    try:
+        return action()
+    finally:
+        committee.quorum = honest
