@@ -23,6 +23,14 @@ class Received(NamedTuple):
     message: Message
 
 
+class Gathered(NamedTuple):
+    """Messages that a counting host held back (see `ballot`), each with the peer that handed it over, in the order in
+    which they came: as so many `Received`, but the engine reacts once, to all of them."""
+
+    now: int
+    votes: tuple[tuple[NodeId, Message], ...]
+
+
 class BlockReceived(NamedTuple):
     """A whole block from gossip or sync, on a parent that the chain has. `certificate` may be empty; if it is not, its
     claims are verified. `peer` is None for a block of our own store."""
@@ -53,4 +61,4 @@ class Pending(NamedTuple):
     now: int
 
 
-Event: TypeAlias = Started | Received | BlockReceived | TimerFired | Sealed | Pending
+Event: TypeAlias = Started | Received | Gathered | BlockReceived | TimerFired | Sealed | Pending
