@@ -143,17 +143,28 @@ class Simulation:
 
     def run(self) -> SimReport:
         """Until everything has settled, or the config's patience ends."""
+        for _ in self.steps():
+            pass
+        return self.finish()
+
+    def steps(self) -> Iterator[None]:
+        """The run, slice by slice of at most `LOOK_NS`, for those who want to look on; `finish` it afterwards."""
         config, world = self.config, self.world
         start = max(config.duration, quiet_from(config.faults), config.workload.end(config.seed))
         if config.blocks or config.final_blocks:
             while world.kernel.now < config.limit and (world.kernel.now < start or self._too_low()):
                 self._run_on(world.kernel.now + LOOK_NS)
+                yield
             start = world.kernel.now
         while world.kernel.now < start or (world.kernel.now < start + config.settle and self.missing(world)):
             horizon = world.kernel.now + LOOK_NS
             self._run_on(min(horizon, start) if world.kernel.now < start else horizon)
+            yield
+
+    def finish(self) -> SimReport:
+        """The checkers' last word, the rest of the record, and the report."""
         for checker in self.checkers:
-            checker.finish(world)
+            checker.finish(self.world)
         if self._recorder is not None:
             self._recorder.finish(Order(*span) for span in self.clients.spans())
         return self._report()
