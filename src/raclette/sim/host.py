@@ -139,6 +139,9 @@ class Host:
         if event is None:
             self._submit(now, fields[0])
             return
+        if world.listeners and event is Delivered:
+            for listener in world.listeners:
+                listener.heard(world, self, *fields)
         effects = self.node.handle(event(now, *fields))
         if effects:
             self.carry_out(effects)

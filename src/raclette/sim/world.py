@@ -53,6 +53,13 @@ class Observer(Protocol):
         """A node said something to its host."""
 
 
+class Listener(Protocol):
+    """Hears what nodes hear, frame by frame, when they come to handle it. Only called when a world has one."""
+
+    def heard(self, world: "World", host: Host, peer: bytes, parcel: Parcel) -> None:
+        """`host` is about to handle what `peer` (node id) sent, if it still has a link with that peer."""
+
+
 class Watcher(Protocol):
     """Sees everything that happens, for event logs and diagrams. Only called when a world has one."""
 
@@ -94,6 +101,7 @@ class World:
         self.kernel = Kernel()
         self.network = Network(self.kernel, setup.model, len(setup.graph), setup.seed, self._deliver)
         self.observers: list[Observer] = []
+        self.listeners: list[Listener] = []
         self.watcher: Watcher | None = None
         self.hosts: list[Host] = []
         self._factory = factory

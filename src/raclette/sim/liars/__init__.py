@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from raclette.node.host import HostedNode
 from raclette.primitives.errors import ConfigError
-from raclette.sim.liars import delay, selective, silent, twins
+from raclette.sim.liars import delay, equivocate, forge, mutate, selective, silent, spam, twins, withhold_votes
 from raclette.sim.liars.contract import LiarKind, LiarSpec, Parameter, Scene
 from raclette.sim.liars.delay import Delay
 from raclette.sim.liars.liar import Liar
@@ -13,7 +13,17 @@ from raclette.sim.liars.silent import Silent
 from raclette.sim.liars.twins import Twins
 
 # A new kind is one file with a `KIND`, and one entry here.
-_KINDS = (silent.KIND, selective.KIND, delay.KIND, twins.KIND)
+_KINDS = (
+    silent.KIND,
+    selective.KIND,
+    delay.KIND,
+    twins.KIND,
+    equivocate.KIND,
+    withhold_votes.KIND,
+    forge.KIND,
+    mutate.KIND,
+    spam.KIND,
+)
 LIARS: Mapping[str, LiarKind] = {kind.name: kind for kind in _KINDS}
 
 

@@ -1,0 +1,279 @@
+"""How to lie in PBFT: the adapter of `protocols.pbft`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from google.protobuf.message import DecodeError as ProtobufError
+
+from raclette.chain.block import Block
+from raclette.chain.header import Header
+from raclette.engine.contract import Draft
+from raclette.engine.message import Message
+from raclette.node.host import Delivered, Lane, Transmit
+from raclette.node.node import Node
+from raclette.node.wire import EngineSaid, Frame
+from raclette.primitives.errors import DecodeError, Misuse, PeerFault
+from raclette.primitives.hashing import sha256
+from raclette.primitives.randomness import Random
+from raclette.protocols.pbft.engine import PbftEngine
+from raclette.protocols.pbft.messages import (
+    CheckpointVote,
+    Commit,
+    NewView,
+    Prepare,
+    PrePrepare,
+    Status,
+    ViewChange,
+    Vote,
+)
+from raclette.protocols.pbft.quorum import Certificate
+from raclette.sim.liars.forging.contract import Forged, Round
+from raclette.sim.liars.forging.pbft_forgeries import BELIEVED, REFUSED
+from raclette.sim.liars.forging.steps import mutate_field
+
+# What a liar remembers of each kind: enough to be stale by, little enough to be nothing in a world of a hundred.
+REMEMBERED_MAX = 64
+_FAR = 1 << 40
+T = TypeVar("T")
+
+
+class PbftForger:
+    """Implements `Forger` for the replica inside. Without a vote it has nothing to sign, and lies little."""
+
+    votes: tuple[str, ...] = ("prepare", "commit", "checkpoint", "view-change")
+
+    def __init__(self, node: Node) -> None:
+        """Raises Misuse if the node runs something else."""
+        if not isinstance(node.engine, PbftEngine):
+            raise Misuse(f"lies in pbft, not in {node.engine.name}")
+        self.node = node
+        self.core = core = node.engine.core
+        self.committee = core.committee
+        self.me = core.committee.numbers.get(core.signer.public_key)
+        self.hashes: dict[bytes, None] = {}
+        self.certificates: dict[Certificate, None] = {}
+        self.checkpoints: dict[Certificate, None] = {}
+        # The latest VIEW-CHANGEs, those that our own node has forgotten among them.
+        self.changes: dict[tuple[int, int], ViewChange] = {}
+
+    # --- frames ---------------------------------------------------------------------------------------------------
+
+    def open(self, frame: bytes) -> Message | None:
+        """What our own node says. Public announcements are left alone: they carry their proof with them."""
+        parsed = Frame()
+        try:
+            parsed.ParseFromString(frame)
+            if parsed.WhichOneof("content") != "engine":
+                return None
+            message = self.core.codec.decode(parsed.engine.payload)
+        except (ProtobufError, DecodeError):
+            return None
+        if isinstance(message, PrePrepare):
+            block = self.core.chain.block(message.header.hash)
+            return None if block is None else message.with_block(block)
+        self._remember_own()
+        return message
+
+    def wrap(self, peers: Sequence[bytes], message: Message) -> Transmit:
+        """As the node inside would send it."""
+        frame = self.node.blocks.frame(message, public=False)
+        return Transmit(tuple(peers), Lane.CONSENSUS, frame, message.kind)
+
+    def round_of(self, message: Message) -> Round:
+        """By kind, view and height."""
+        height = message.header.number if isinstance(message, PrePrepare) else getattr(message, "height", 0)
+        return Round(message.kind, getattr(message, "view", 0), height)
+
+    def hear(self, event: Delivered) -> None:
+        """Keep hashes, certificates and VIEW-CHANGEs."""
+        content = event.parcel.content
+        if not isinstance(content, EngineSaid):
+            return
+        message = content.message
+        if isinstance(message, (Vote, CheckpointVote)):
+            _keep(self.hashes, message.block_hash, None)
+        elif isinstance(message, ViewChange):
+            _keep(self.changes, (message.view, message.sender), message)
+            if message.prepared is not None:
+                _keep(self.certificates, message.prepared, None)
+            if message.checkpoint is not None:
+                _keep(self.checkpoints, message.checkpoint, None)
+
+    def _remember_own(self) -> None:
+        if self.core.prepared is not None:
+            _keep(self.certificates, self.core.prepared, None)
+        if self.core.checkpoint is not None:
+            _keep(self.checkpoints, self.core.checkpoint, None)
+
+    # --- signing as ourselves -------------------------------------------------------------------------------------
+
+    def _is_ours(self, message: Message) -> bool:
+        """Not merely passed on, as a NEW-VIEW is to one who missed it."""
+        return getattr(message, "sender", self.me) == self.me
+
+    def signed(self, message: Message) -> Message | None:
+        """`message` with our signature over what it now says; None if it is not ours to sign."""
+        core, me = self.core, self.me
+        if isinstance(message, Status):
+            return message
+        if me is None:
+            return None
+        if isinstance(message, Prepare):
+            return core.own_prepare(message.view, message.height, message.block_hash, me)
+        if isinstance(message, Commit):
+            return core.own_commit(message.view, message.height, message.block_hash, me)
+        if isinstance(message, CheckpointVote):
+            return core.own_checkpoint(message.height, message.block_hash, me)
+        if isinstance(message, PrePrepare):
+            claim = core.own_prepare(message.view, message.header.number, message.header.hash, me).claim
+            return replace(message, sender=me, claim=claim)
+        if isinstance(message, ViewChange):
+            return self.view_change(message.view, message.checkpoint, message.prepared, me)
+        if isinstance(message, NewView):
+            return self.new_view(message.view, message.view_changes)
+        return None
+
+    def view_change(
+        self, view: int, checkpoint: Certificate | None, prepared: Certificate | None, sender: int
+    ) -> ViewChange:
+        """Signed by us, whoever `sender` is."""
+        codec = self.core.codec
+        content = codec.view_change_content(view, checkpoint, prepared)
+        signature = self.core.sign(self.committee.view_change_digest(content)).signature
+        return codec.make_view_change(view, checkpoint, prepared, sender, signature)
+
+    def new_view(self, view: int, changes: tuple[ViewChange, ...]) -> NewView:
+        """Signed by us, whoever the primary of `view` is."""
+        signatures = b"".join(change.claim.signature for change in changes)
+        signature = self.core.sign(self.committee.new_view_digest(view, signatures)).signature
+        return self.core.codec.make_new_view(view, changes, signature)
+
+    # --- small steps ----------------------------------------------------------------------------------------------
+
+    def mutate(self, message: Message, random: Random) -> Message | None:
+        """One field, one step. The author of a PRE-PREPARE or NEW-VIEW follows from its view, so there the next view is
+        the next one that is ours."""
+        hashes, own_views = tuple(self.hashes), (self.committee.size,)
+        known: dict[str, Sequence[Any]]
+        if not self._is_ours(message):
+            return None
+        if isinstance(message, PrePrepare):
+            if random.chance(1, 3):
+                known = {"view": own_views}
+            else:
+                return self._mutate_block(message, random)
+        elif isinstance(message, Vote):
+            known = {"view": (), "height": (), "block_hash": hashes}
+        elif isinstance(message, CheckpointVote):
+            known = {"height": (self.core.parameters.checkpoint_interval,), "block_hash": hashes}
+        elif isinstance(message, ViewChange):
+            known = {"view": (), "checkpoint": (None, *self.checkpoints), "prepared": (None, *self.certificates)}
+        elif isinstance(message, NewView):
+            known = {"view": own_views, "view_changes": ()}
+        elif isinstance(message, Status):
+            known = {"view": (), "active": (), "final": (), "tip": (), "low": ()}
+        else:
+            return None
+        changed = mutate_field(message, known, random)
+        return None if changed == message else self.signed(changed)
+
+    def _mutate_block(self, message: PrePrepare, random: Random) -> Message | None:
+        """A field of the block: its body stays, so what the header says of it may not hold any more."""
+        if message.block is None:
+            return None
+        known = {"timestamp": (), "number": (), "gas_used": (), "parent_hash": tuple(self.hashes), "state_root": ()}
+        header = mutate_field(message.header, known, random)
+        return self.signed(replace(message, header=header, block=Block(header, message.block.transactions)))
+
+    # --- two of a kind --------------------------------------------------------------------------------------------
+
+    def rival(self, message: Message, book: dict[bytes, Any], random: Random) -> Message | None:
+        """A proposal has a second, as valid block for its rival, and votes follow the book; a vote for a block without
+        one has a block that does not exist."""
+        if self.me is None or not self._is_ours(message):
+            return None
+        if isinstance(message, PrePrepare):
+            block = self._rival_block(message.header, book)
+            return None if block is None else self.signed(replace(message, header=block.header, block=block))
+        if isinstance(message, (Vote, CheckpointVote)):
+            known = book.get(message.block_hash)
+            other = known.hash if known is not None else sha256(b"rival of " + message.block_hash)
+            return self.signed(replace(message, block_hash=other))
+        return self.twist(message, random)
+
+    def _rival_block(self, header: Header, book: dict[bytes, Any]) -> Block | None:
+        """On the rival of its parent, if that has one: so each half of the world gets a chain of its own."""
+        chain = self.core.chain
+        known = book.get(header.hash)
+        if known is not None:
+            return chain.block(known.hash)
+        parent = book.get(header.parent_hash) or chain.header(header.parent_hash)
+        if parent is None or chain.header(parent.hash) is None:
+            return None
+        time = max(header.timestamp, parent.timestamp)
+        draft = Draft(time, beneficiary=sha256(header.hash)[:20], extra_data=header.extra_data)
+        try:
+            block = chain.build(parent, draft)
+            chain.check(block)
+        except (Misuse, PeerFault):
+            return None  # a branch that is no longer kept
+        if not block.transactions or block.hash == header.hash:
+            return None
+        _keep(book, header.hash, block.header)
+        return block
+
+    def twist(self, message: Message, random: Random) -> Message | None:
+        """A VIEW-CHANGE that shows an older certificate or none; a NEW-VIEW from another quorum's VIEW-CHANGEs."""
+        if self.me is None or not self._is_ours(message):
+            return None
+        if isinstance(message, ViewChange):
+            older = [None, *(known for known in self.certificates if known.view < message.view)]
+            stale = [None, *self.checkpoints]
+            changed = replace(message, prepared=random.choice(older), checkpoint=random.choice(stale))
+        elif isinstance(message, NewView):
+            changes = {change.sender: change for change in message.view_changes}
+            changes |= {sender: change for (view, sender), change in self.changes.items() if view == message.view}
+            chosen = random.sample([changes[sender] for sender in sorted(changes)], self.committee.quorum)
+            return self.new_view(message.view, tuple(sorted(chosen, key=lambda change: change.sender)))
+        else:
+            return None
+        return self.signed(changed)
+
+    # --- from nothing ---------------------------------------------------------------------------------------------
+
+    def forge(self, random: Random, *, refused: bool) -> Forged | None:
+        """See `pbft_forgeries`."""
+        return None if self.me is None else random.choice(REFUSED if refused else BELIEVED)(self, self.me, random)
+
+    def junk(self, random: Random) -> Message:
+        """Votes and proposals that nothing can come of, near and far."""
+        core, me, final = self.core, self.me, self.core.final.number
+        view = random.choice((core.view, core.view + 1 + random.below(100), random.below(_FAR)))
+        height = random.choice((final + 1 + random.below(core.parameters.window), random.below(_FAR)))
+        block_hash = random.bytes(32)
+        if me is None:
+            return Status(view, True, height, height, height)
+        match random.below(6):
+            case 0:
+                return core.own_commit(view, height, block_hash, me)
+            case 1:
+                return core.own_checkpoint(height - height % core.parameters.checkpoint_interval, block_hash, me)
+            case 2:
+                header = Header(block_hash, height, core.final.timestamp, extra_data=self.committee.ids[me])
+                own_view = view - view % self.committee.size + me
+                claim = core.own_prepare(own_view, height, header.hash, me).claim
+                return PrePrepare(own_view, header, me, claim, Block(header, ()))
+            case 3:
+                return Status(view, True, height, height, height)
+            case 4:
+                return self.view_change(view + 1, core.checkpoint, core.prepared, me)
+            case _:
+                return core.own_prepare(view, height, block_hash, me)
+
+
+def _keep(memory: dict[T, Any], key: T, value: Any) -> None:
+    """Remember it; the oldest is forgotten."""
+    memory[key] = value
+    while len(memory) > REMEMBERED_MAX:
+        del memory[next(iter(memory))]
