@@ -7,7 +7,7 @@ from raclette.lab.experiments.contract import Experiment
 from raclette.primitives.errors import ConfigError
 
 # In the order in which they are shown: what the network does, what chains do, what attackers gain, what votes cost.
-MODULES = ("double_spend", "selfish")
+MODULES = ("double_spend", "selfish", "optimal_selfish")
 
 
 @lru_cache(maxsize=1)
