@@ -6,72 +6,35 @@ The only clock of the simulator is read here, around a run, never within one.
 import resource
 from collections.abc import Callable
 from functools import partial
-from hashlib import sha256
 from heapq import heappop, heappush
 from time import process_time
 from typing import Any
 
-from raclette.chain.genesis import CHAIN_ID_DEFAULT
-from raclette.chain.header import Header
-from raclette.engine.contract import EngineSetup
-from raclette.primitives.randomness import Random, mix64
-from raclette.primitives.units import SECOND
-from raclette.protocols import make_engine
-from raclette.sim.config import EPOCH_S
-from raclette.sim.light import LightChain, Register
+from raclette.primitives.randomness import mix64
+from raclette.sim.miners import draw_power, make_miners
 from raclette.sim.models import Regions, assign_regions, internet_2019
 from raclette.sim.relay import Relay
 from raclette.sim.topology import bitcoin_like
-from raclette.sim.world import make_seal, make_signatures, node_ids
+from raclette.sim.wiring import regional
 
 # The workload of SimBlock's paper: full blocks of 2019, every ten minutes.
 BLOCK_BYTES = 535_000
 INTERVAL_S = 600
-# Hashes a second of a node: normal with this mean and deviation.
-POWER_MEAN, POWER_DEVIATION = 400_000, 100_000
 # Pending events of the bare loop, as in a world of 10,000 nodes.
 PENDING = 40_000
-_STREAM_POWER = 6
 
 
-def draw_power(nodes: int, seed: int) -> list[int]:
-    """Hash power of each node: normally distributed, as the sum of twelve uniform integers (Irwin-Hall)."""
-    random = Random(seed, _STREAM_POWER)
-    span = POWER_DEVIATION
-    return [max(1, POWER_MEAN + sum(random.below(span) for _ in range(12)) - 6 * span) for _ in range(nodes)]
-
-
-def make_relay(nodes: int, seed: int, *, prune: bool = True) -> Relay:
+def make_relay(nodes: int, seed: int, *, prune: bool = True, kernel: str = "reference") -> Relay:
     """A world of `nodes` nakamoto engines on the Internet of 2019. Raises ConfigError for impossible numbers."""
     table = internet_2019()
-    power = draw_power(nodes, seed)
-    difficulty = sum(power) * INTERVAL_S
-    genesis = Header(parent_hash=bytes(32), number=0, timestamp=EPOCH_S, difficulty=difficulty)
-    register = Register(genesis, nodes)
-    seal = make_seal(seed)
-    relay = Relay(
+    wiring = regional(
         bitcoin_like(nodes, table.degree_per_1000, seed),
         Regions(assign_regions(nodes, table.share, seed), table),
-        register,
-        seal,
-        seed=seed,
-        block_bytes=BLOCK_BYTES,
-        hash_power=power,
-        epoch=EPOCH_S * SECOND,
+        BLOCK_BYTES,
+        seed,
         prune=prune,
     )
-    parameters = {
-        "difficulty_rule": "fixed",
-        "initial_difficulty": difficulty,
-        "block_interval_s": INTERVAL_S,
-        "time_refresh_ms": 3_600_000,
-    }
-    signatures = make_signatures(seed)
-    for node, node_id in enumerate(node_ids(nodes, seed)):
-        chain = LightChain(register, node, CHAIN_ID_DEFAULT)
-        setup = EngineSetup(parameters, chain, signatures.signer(node_id), sha256(node_id).digest()[:20], {})
-        relay.join(node_id, chain, make_engine("nakamoto", setup, seal_check=seal))
-    return relay
+    return make_miners(wiring, draw_power(nodes, seed), INTERVAL_S * 1_000, kernel=kernel)
 
 
 def heapq_seconds_per_event(events: int = 400_000) -> float:

@@ -14,8 +14,8 @@ FRACTION_BITS = 48
 ONE = 1 << FRACTION_BITS
 # ln 2 in units of 2**-48.
 LN2 = 195103586505167
-_TABLE_BITS = 11
-_STEP_BITS = FRACTION_BITS - _TABLE_BITS
+TABLE_BITS = 11
+_STEP_BITS = FRACTION_BITS - TABLE_BITS
 _WORK_BITS = 80
 
 
@@ -33,22 +33,22 @@ def _log2_slow(numerator: int, denominator_bits: int) -> int:
 
 
 @lru_cache(maxsize=1)
-def _log_table() -> list[int]:
+def log_table() -> list[int]:
     """log2(1 + i / 2048) for every i."""
-    return [_log2_slow((1 << _TABLE_BITS) + i, _TABLE_BITS) for i in range(1 << _TABLE_BITS)]
+    return [_log2_slow((1 << TABLE_BITS) + i, TABLE_BITS) for i in range(1 << TABLE_BITS)]
 
 
 @lru_cache(maxsize=1)
-def _power_table() -> list[int]:
+def power_table() -> list[int]:
     """2**(i / 2048) for every i, in units of 2**-48."""
     roots = [2 << _WORK_BITS]
-    for _ in range(_TABLE_BITS):
+    for _ in range(TABLE_BITS):
         roots.append(isqrt(roots[-1] << _WORK_BITS))
     table = []
-    for i in range(1 << _TABLE_BITS):
+    for i in range(1 << TABLE_BITS):
         value = 1 << _WORK_BITS
-        for bit in range(_TABLE_BITS):
-            if i >> (_TABLE_BITS - 1 - bit) & 1:
+        for bit in range(TABLE_BITS):
+            if i >> (TABLE_BITS - 1 - bit) & 1:
                 value = value * roots[bit + 1] >> _WORK_BITS
         table.append(value >> (_WORK_BITS - FRACTION_BITS))
     return table
@@ -66,7 +66,7 @@ def log2(value: int) -> int:
     r = ((mantissa - base) << FRACTION_BITS) // base
     r2 = r * r >> FRACTION_BITS
     ln = r - (r2 >> 1) + (r2 * r >> FRACTION_BITS) // 3
-    return (whole << FRACTION_BITS) + _log_table()[index] + (ln << FRACTION_BITS) // LN2
+    return (whole << FRACTION_BITS) + log_table()[index] + (ln << FRACTION_BITS) // LN2
 
 
 def exp2(exponent: int, scale: int = 1) -> int:
@@ -78,7 +78,7 @@ def exp2(exponent: int, scale: int = 1) -> int:
     # e^t = 1 + t + t^2/2 + t^3/6 + ..., with t < 2**-11.
     square = rest * rest >> FRACTION_BITS
     series = ONE + rest + (square >> 1) + (square * rest >> FRACTION_BITS) // 6
-    return (scale * _power_table()[part >> _STEP_BITS] * series << whole) >> (2 * FRACTION_BITS)
+    return (scale * power_table()[part >> _STEP_BITS] * series << whole) >> (2 * FRACTION_BITS)
 
 
 def surprisal(draw: int) -> int:

@@ -10,12 +10,14 @@ cache line.
     size = drop_first(heap, size)
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from raclette.sim.fast.jit import jit
 
-Rows = npt.NDArray[np.int64]
+Rows = npt.NDArray[Any]
 
 
 def make_heap(capacity: int) -> Rows:

@@ -15,11 +15,13 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from raclette.sim.fast import require_numba
 
 F = TypeVar("F", bound=Callable[..., Any])
+# A signed or unsigned integer of 64 bits in compiled code, where numpy's and Python's are one.
+Number: TypeAlias = Any
 
 
 def _cache_directory() -> Path:

@@ -1,0 +1,130 @@
+"""The integer functions that draw delays and searches, bit by bit as `primitives.randomness` and `sim.fixed`.
+
+Python's integers have no end; here a product of three is three words of 64 bits, and a quotient of more than 64 bits is
+found in steps, as on paper. Unsigned numbers stay unsigned throughout: numba makes a float of a sum of both kinds.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from raclette.sim import fixed
+from raclette.sim.fast.jit import Number, jit
+from raclette.sim.models import QUANTILE_BITS
+from raclette.sim.wiring import DELAY_MAX_NS, GOLDEN
+
+U64 = np.uint64
+Words = npt.NDArray[Any]
+
+_GOLDEN = U64(GOLDEN)
+_MIX1, _MIX2 = U64(0xBF58476D1CE4E5B9), U64(0x94D049BB133111EB)
+_U0, _U1, _U27, _U30, _U31, _U32, _U64 = (U64(n) for n in (0, 1, 27, 30, 31, 32, 64))
+_HALF = U64(0xFFFFFFFF)
+TAIL_SHIFT = U64(64 - QUANTILE_BITS)
+_FRACTION = fixed.FRACTION_BITS
+_ONE = fixed.ONE
+_LN2 = fixed.LN2
+_TABLE_BITS = fixed.TABLE_BITS
+_STEP_BITS = _FRACTION - _TABLE_BITS
+_STEP_MASK = (1 << _STEP_BITS) - 1
+# A delay law in a row of numbers: scale (ns), then numerator and denominator of the shape (0: constant).
+LAW = 3
+
+
+def tables() -> Words:
+    """log2 and 2**x at 2,048 places each, from the same source as the reference's."""
+    return np.array([fixed.log_table(), fixed.power_table()], dtype=np.int64)
+
+
+@jit
+def mix(value: Number) -> Number:
+    """splitmix64's finaliser."""
+    value = (value ^ (value >> _U30)) * _MIX1
+    value = (value ^ (value >> _U27)) * _MIX2
+    return value ^ (value >> _U31)
+
+
+@jit
+def draw(key: Number, counter: Number) -> Number:
+    """The number that `key` gives for `counter`."""
+    return mix(key + counter * _GOLDEN)
+
+
+@jit
+def _wide(a: Number, b: Number) -> tuple[Number, Number]:
+    """High and low word of a product."""
+    a1, a0, b1, b0 = a >> _U32, a & _HALF, b >> _U32, b & _HALF
+    low, middle, other = a0 * b0, a1 * b0, a0 * b1
+    carry = ((low >> _U32) + (middle & _HALF) + (other & _HALF)) >> _U32
+    return a1 * b1 + (middle >> _U32) + (other >> _U32) + carry, a * b
+
+
+@jit
+def product3(a: Number, b: Number, c: Number, shift: Number) -> Number:
+    """a * b * c >> shift, for 0 <= shift < 128 and a result that fits 63 bits."""
+    high, low = _wide(U64(a), U64(b))
+    h1, w0 = _wide(low, U64(c))
+    h2, l2 = _wide(high, U64(c))
+    w1 = h1 + l2
+    w2 = h2 + (_U1 if w1 < l2 else _U0)
+    if shift >= 64:
+        w0, w1, w2 = w1, w2, _U0
+        shift -= 64
+    if shift == 0:
+        return np.int64(w0)
+    return np.int64((w0 >> U64(shift)) | (w1 << U64(64 - shift)))
+
+
+@jit
+def _over(a: Number, b: Number) -> Number:
+    """(a << 48) // b, for a < 2**37 and b < 2**49: long division."""
+    a <<= 26
+    quotient = a // b
+    for _ in range(2):
+        a = (a % b) << 11
+        quotient = (quotient << 11) + a // b
+    return quotient
+
+
+@jit
+def surprisal(u: Number, table: Words) -> Number:
+    """As `fixed.surprisal`."""
+    value = u + _U1
+    if value == _U0:
+        return 0
+    whole = 63
+    while not value >> U64(whole):
+        whole -= 1
+    if whole <= _FRACTION:
+        mantissa = np.int64(value << U64(_FRACTION - whole))
+    else:
+        mantissa = np.int64(value >> U64(whole - _FRACTION))
+    index = (mantissa - _ONE) >> _STEP_BITS
+    base = _ONE + (index << _STEP_BITS)
+    r = _over(mantissa - base, base)
+    r2 = product3(r, r, 1, _FRACTION)
+    ln = r - (r2 >> 1) + (r2 * r >> _FRACTION) // 3
+    return (64 << _FRACTION) - ((whole << _FRACTION) + table[0, index] + _over(ln, _LN2))
+
+
+@jit
+def exponential(mean: Number, u: Number, table: Words) -> Number:
+    """As `fixed.exponential`."""
+    return product3(mean, surprisal(u, table), _LN2, 2 * _FRACTION)
+
+
+@jit
+def exact_delay(law: Words, u: Number, table: Words) -> Number:
+    """As `wiring.Delay.exact`. `law` is (scale, numerator, denominator)."""
+    if law[1] == 0:
+        return law[0]
+    exponent = surprisal(u, table) * law[2] // law[1]
+    whole = exponent >> _FRACTION
+    if whole >= 27:  # at least 1 ms times 2**27: longer than a day
+        return DELAY_MAX_NS
+    part = exponent & (_ONE - 1)
+    rest = product3(part & _STEP_MASK, _LN2, 1, _FRACTION)
+    square = product3(rest, rest, 1, _FRACTION)
+    series = _ONE + rest + (square >> 1) + (square * rest >> _FRACTION) // 6
+    return min(product3(law[0], table[1, part >> _STEP_BITS], series, 2 * _FRACTION - whole), DELAY_MAX_NS)

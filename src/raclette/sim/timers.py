@@ -1,0 +1,104 @@
+"""What engines wait for in engine fidelity: timers, and searches for a nonce.
+
+Both answer one question, what comes first, and both make the common case cheap: a timer that is set again and again,
+later each time, stays in its queue with its old entry until that time comes; of ten thousand searches that all begin
+anew with every block only the shortest matters.
+"""
+
+from heapq import heappop, heappush
+
+from raclette.primitives.units import SECOND
+from raclette.sim.wiring import NEVER, NODE_BITS, NODE_MASK, SLOT_MASK, SLOT_SHIFT, pack
+
+# Kinds of engine events beside those of the wires: at one instant timers come first.
+TIMER, SEAL = 4, 5
+# Timers further away than this wait in a heap of their own, mostly to be replaced before their time.
+FAR_NS = SECOND
+_NOTHING = (NEVER, 0)
+
+
+class Timers:
+    """Timers by node and name. `first` is the earliest entry, which may turn out to be cancelled or moved."""
+
+    __slots__ = ("_due", "_far", "_names", "_near", "_nodes", "_numbers", "_queued", "first")
+
+    def __init__(self, nodes: int) -> None:
+        self.first = _NOTHING
+        self._nodes = nodes
+        self._numbers: dict[str, int] = {}
+        self._names: list[str] = []
+        # By timer and node: when it fires (0: not at all), and the earliest entry for it in a queue (0: none).
+        self._due: list[list[int]] = []
+        self._queued: list[list[int]] = []
+        self._near: list[tuple[int, int]] = []
+        self._far: list[tuple[int, int]] = []
+
+    def set(self, now: int, node: int, name: str, delay: int) -> None:
+        """It fires `delay` ns after `now`, whatever was set before."""
+        number = self._numbers.get(name)
+        if number is None:
+            number = self._name(name)
+        time = now + delay
+        self._due[number][node] = time
+        queued = self._queued[number]
+        if not queued[node] or time < queued[node]:
+            queued[node] = time
+            entry = (time, pack(TIMER, number, node, 0))
+            heappush(self._near if delay < FAR_NS else self._far, entry)
+            if entry < self.first:
+                self.first = entry
+
+    def cancel(self, node: int, name: str) -> None:
+        """It does not fire."""
+        number = self._numbers.get(name)
+        if number is not None:
+            self._due[number][node] = 0
+
+    def pop(self) -> str:
+        """Remove `first`; the timer's name if it is due now, an empty string if not."""
+        near, far = self._near, self._far
+        time, code = heappop(near if near and near[0] == self.first else far)
+        number, node = code >> SLOT_SHIFT & SLOT_MASK, code >> NODE_BITS & NODE_MASK
+        name = ""
+        if self._queued[number][node] == time:
+            due = self._due[number][node]
+            self._queued[number][node] = 0
+            if due == time:
+                self._due[number][node] = 0
+                name = self._names[number]
+            elif due:
+                self._queued[number][node] = due
+                heappush(far, (due, code))
+        self.first = min(near[0] if near else _NOTHING, far[0] if far else _NOTHING)
+        return name
+
+    def _name(self, name: str) -> int:
+        self._names.append(name)
+        self._due.append([0] * self._nodes)
+        self._queued.append([0] * self._nodes)
+        return self._numbers.setdefault(name, len(self._numbers))
+
+
+class Searches:
+    """At most one search a node. `first` is the one that ends first: (time, code)."""
+
+    __slots__ = ("_ends", "first")
+
+    def __init__(self, nodes: int) -> None:
+        self.first = _NOTHING
+        self._ends = [NEVER] * nodes
+
+    def start(self, node: int, end: int) -> None:
+        """`node` searches anew; it will have found something at `end`."""
+        self.stop(node)
+        self._ends[node] = end
+        entry = (end, pack(SEAL, 0, node, 0))
+        if entry < self.first:
+            self.first = entry
+
+    def stop(self, node: int) -> None:
+        """`node` searches no more."""
+        self._ends[node] = NEVER
+        if self.first[1] == pack(SEAL, 0, node, 0):
+            end = min(self._ends)
+            self.first = _NOTHING if end == NEVER else (end, pack(SEAL, 0, self._ends.index(end), 0))
