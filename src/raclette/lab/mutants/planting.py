@@ -29,21 +29,16 @@ class Swap(NamedTuple):
         """The replaced name, as a reader would look for it."""
         owner = self.owner
         path = owner.__name__ if isinstance(owner, ModuleType) else f"{owner.__module__}.{owner.__qualname__}"
-        return f"{path.removeprefix('raclette.').removeprefix('protocols.')}.{self.name}"
-
-
-def forget_memos() -> None:
-    """Empty every memory that outlives a node."""
-    for forget in MEMOS:
-        forget()
+        return f"{path.removeprefix('raclette.')}.{self.name}"
 
 
 @contextmanager
-def swapped(*swaps: Swap) -> Iterator[None]:
-    """All of them, until the context ends, however it ends. Raises AttributeError, with nothing changed, for a name
-    that does not exist: a mutant of code that has gone is no mutant."""
+def swapped(*swaps: Swap, memos: tuple[Callable[[], None], ...] = MEMOS) -> Iterator[None]:
+    """All of them, until the context ends, however it ends; `memos` are called on the way in and out. Raises
+    AttributeError, with nothing changed, for a name that does not exist: a mutant of code that has gone is no mutant.
+    """
     before = [vars(swap.owner)[swap.name] if swap.name in vars(swap.owner) else _absent(swap) for swap in swaps]
-    forget_memos()
+    _call_all(memos)
     try:
         for swap in swaps:
             setattr(swap.owner, swap.name, swap.value)
@@ -51,7 +46,12 @@ def swapped(*swaps: Swap) -> Iterator[None]:
     finally:
         for swap, honest in zip(swaps, before, strict=True):
             setattr(swap.owner, swap.name, honest)
-        forget_memos()
+        _call_all(memos)
+
+
+def _call_all(actions: tuple[Callable[[], None], ...]) -> None:
+    for action in actions:
+        action()
 
 
 def _absent(swap: Swap) -> Any:
@@ -59,11 +59,18 @@ def _absent(swap: Swap) -> Any:
 
 
 def mutant(
-    id: str, protocol: str, title: str, *, source: str, invariants: tuple[str, ...], swaps: tuple[Swap, ...]
+    id: str,
+    protocol: str,
+    title: str,
+    *,
+    source: str,
+    invariants: tuple[str, ...],
+    swaps: tuple[Swap, ...],
+    memos: tuple[Callable[[], None], ...] = (),
 ) -> Mutant:
-    """A mutant that consists of these swaps."""
+    """A mutant that consists of these swaps. `memos` empty what the bug itself remembers."""
     where = tuple(swap.where for swap in swaps)
-    return Mutant(id, protocol, title, source, invariants, lambda: swapped(*swaps), where)
+    return Mutant(id, protocol, title, source, invariants, lambda: swapped(*swaps, memos=(*MEMOS, *memos)), where)
 
 
 def with_quorum(committee: Any, quorum: int, action: Callable[[], Any]) -> Any:
