@@ -51,8 +51,9 @@ def make_miners(
     wires: RelayKernel | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> Relay:
-    """`nakamoto` engines on this wiring, node i with `hash_power[i]` hashes a second, a block every `interval_ms` in the
-    mean. `wires` replaces the kernel's own; `parameters` are added to the protocol's. Raises ConfigError."""
+    """`nakamoto` engines on this wiring: node i has `hash_power[i]` hashes a second, all together find a block every
+    `interval_ms` in the mean. `wires` replaces the kernel's; `parameters` are added to the protocol's. Raises
+    ConfigError."""
     nodes, seed = wiring.nodes, wiring.seed
     if len(hash_power) != nodes:
         raise ConfigError(f"power: {len(hash_power)} figures for {nodes} nodes")

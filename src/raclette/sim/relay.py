@@ -78,11 +78,13 @@ class Relay:
     ) -> None:
         self.now = 0
         self.wires = wires
+        # Of each block in order of making, genesis first: when, and by whom.
         self.sealed_at = [0]
+        self.miners = [0]
         self._fired = 0
         self._wanted = 0
         self._last = 0
-        self._register = register
+        self.register = register
         self._seal = seal
         self._epoch = epoch
         self._hash_power = hash_power
@@ -109,7 +111,7 @@ class Relay:
         while True:
             end = self._end()
             due = self._next_due()
-            if due > end:
+            if due > end or (due == NEVER and not self.wires.pending):
                 break
             limit, deliveries = self.wires.run(due)
             self._deliver(deliveries)
@@ -137,8 +139,12 @@ class Relay:
 
     def common_head(self) -> Header:
         """The head of most nodes (the first of equals)."""
-        heads = Counter(chain.head.hash for chain in self._chains)
-        return self._register.blocks[self._register.slots[heads.most_common(1)[0][0]]].header
+        heads = Counter(head.hash for head in self.heads())
+        return self.register.blocks[self.register.slots[heads.most_common(1)[0][0]]].header
+
+    def heads(self) -> list[Header]:
+        """What each node follows."""
+        return [chain.head for chain in self._chains]
 
     def digest(self) -> str:
         """Hex of the hash over every event that had an effect: on the wires, and at the engines."""
@@ -165,7 +171,7 @@ class Relay:
 
     def _deliver(self, deliveries: Iterable[tuple[int, int, int, int]]) -> None:
         """Let the engines have these blocks, and what comes before each of them."""
-        ids, blocks, epoch = self._ids, self._register.blocks, self._epoch
+        ids, blocks, epoch = self._ids, self.register.blocks, self._epoch
         for time, node, peer, slot in deliveries:
             self._fire_before(time)
             self.now = self._last = time
@@ -200,7 +206,7 @@ class Relay:
         for effect in self._engines[node].handle(event):
             kind = type(effect)
             if kind is Adopt:
-                register = self._register
+                register = self.register
                 self._chains[node].head = register.blocks[register.slots[effect.block_hash]].header  # type: ignore[union-attr]
             elif kind is SetTimer:
                 self._timers.set(self.now, node, effect.name, effect.delay)  # type: ignore[union-attr]
@@ -232,14 +238,15 @@ class Relay:
         if candidate is None:
             raise Misuse(f"node {node} found what it did not search for")
         found = self._seal.seal(candidate)
-        slot = self._register.add(Block(found))
+        slot = self.register.add(Block(found))
         if slot != self.wires.add(time, node):
             raise Misuse("the register and the wires number blocks differently")
         self.sealed_at.append(time)
+        self.miners.append(node)
         self._last = time
         self._tell(node, Sealed(self._epoch + time, found))
 
     def _publish(self, node: int, effect: Publish) -> None:
         message = effect.message
         if carries_block(message):
-            self.wires.announce(self.now, self._register.slots[message.header.hash], node)
+            self.wires.announce(self.now, self.register.slots[message.header.hash], node)

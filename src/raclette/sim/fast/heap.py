@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from raclette.sim.fast.jit import jit
+from raclette.sim.fast.jit import Number, jit
 
 Rows = npt.NDArray[Any]
 
@@ -33,7 +33,7 @@ def grown(rows: Rows, capacity: int) -> Rows:
 
 
 @jit
-def push(heap: Rows, size: int, time: int, payload: int) -> int:
+def push(heap: Rows, size: Number, time: Number, payload: Number) -> Number:
     """Insert; the new size. There must be room: size < len(heap)."""
     place = size
     while place > 0:
@@ -50,7 +50,7 @@ def push(heap: Rows, size: int, time: int, payload: int) -> int:
 
 
 @jit
-def drop_first(heap: Rows, size: int) -> int:
+def drop_first(heap: Rows, size: Number) -> Number:
     """Remove the first of `size` > 0 rows; the new size."""
     size -= 1
     time = heap[size, 0]
