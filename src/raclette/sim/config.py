@@ -14,6 +14,7 @@ from raclette.protocols import PROTOCOLS
 from raclette.sim import fixed
 from raclette.sim.faults import Fault
 from raclette.sim.liars import LiarSpec, find_liar
+from raclette.sim.mischief import accounts_of
 from raclette.sim.models import NetworkSpec
 
 # Virtual time 0 on every clock: a date after which nothing in the formats changes (14 November 2023).
@@ -33,7 +34,8 @@ class Workload:
     """`count` signed transfers between the sample accounts from `start` on, handed to the nodes in turn: one every
     `interval` ns, or as a Poisson process with that mean interval. What is not executed after `patience` ns goes to
     the next node too, as a client would do. Each moves 1 to `value_max` wei: drawn "uniform", "fixed" (all the most)
-    or "pareto" (shape 1.16, the 80/20 law; most are small)."""
+    or "pareto" (shape 1.16, the 80/20 law; most are small). `mischief` is how many tricks clients who mean harm play
+    beside them (`sim.mischief`), with accounts of their own."""
 
     count: int = 100
     interval: int = SECOND // 20
@@ -42,6 +44,7 @@ class Workload:
     poisson: bool = False
     values: str = "uniform"
     value_max: int = 1_000_000
+    mischief: int = 0
 
     def times(self, seed: int) -> list[int]:
         """Virtual time of each first submission, ascending."""
@@ -129,6 +132,9 @@ class SimConfig:
             kind.read(dict(behaviour.parameters), f"liars.{node}")
         if self.hash_shares and (len(self.hash_shares) != self.nodes or min(self.hash_shares) < 0):
             raise ConfigError(f"hash_shares: accepted is one share of at least 0 for each of the {self.nodes} nodes")
+        tricks_max = (SAMPLE_ACCOUNTS - self.accounts) // accounts_of(1)
+        if not 0 <= self.workload.mischief <= tricks_max:
+            raise ConfigError(f"workload.mischief: {self.workload.mischief}; accepted are 0 to {tricks_max}")
         if self.balances and (len(self.balances) != self.accounts or min(self.balances) < 0):
             raise ConfigError(f"balances: accepted is one of at least 0 for each of the {self.accounts} accounts")
         for name, wanted in (("blocks", self.blocks), ("final_blocks", self.final_blocks)):
@@ -148,8 +154,8 @@ def protocol_parameters(config: SimConfig, ids: list[bytes]) -> dict[str, Any]:
 
 
 def make_alloc(config: SimConfig) -> dict[str, Any]:
-    """Genesis' `alloc`: the sample accounts with what the config gives each."""
-    alloc = even_alloc(config.accounts, SAMPLE_BALANCE)
+    """Genesis' `alloc`: the sample accounts with what the config gives each, and those of mischief after them."""
+    alloc = even_alloc(config.accounts + accounts_of(config.workload.mischief), SAMPLE_BALANCE)
     for entry, balance in zip(alloc.values(), config.balances, strict=False):
         entry["balance"] = str(balance)
     return alloc

@@ -25,6 +25,7 @@ from raclette.sim.faults import plan_faults, quiet_from
 from raclette.sim.host import Host
 from raclette.sim.liars import LiarSpec, Scene, make_liar
 from raclette.sim.log import Entry, EventLog
+from raclette.sim.mischief import Mischief
 from raclette.sim.models import internet_2019, make_model
 from raclette.sim.record import Order, Recorder, RunRecord, stretch_of
 from raclette.sim.replay import Replayer
@@ -128,10 +129,19 @@ class Simulation:
         if log is not None:
             EventLog(self.world, log)
         self.clients = Clients(self.world, config.workload, self._transactions(decode), view_of)
+        self.mischief = Mischief(
+            self.world,
+            decode,
+            self.genesis.chain_id,
+            count=config.workload.mischief,
+            first=config.accounts,
+            start=config.workload.start,
+            lasting=config.duration,
+        )
         plan_faults(self.world, config.faults)
         reward = self._any_honest().engine.reward
         replayer = Replayer(self.genesis, ledger, reward, decode)
-        subject = Subject(config, self.genesis, view_of, replayer, self.clients.sent, self.missing)
+        subject = Subject(config, self.genesis, view_of, replayer, self._sent, self.missing)
         self.checkers = choose_checkers(make_checkers(subject), config.checkers)
         self.world.observers += self.checkers
         self._recorder = self._make_recorder() if record else None
@@ -150,7 +160,7 @@ class Simulation:
     def steps(self) -> Iterator[None]:
         """The run, slice by slice of at most `LOOK_NS`, for those who want to look on; `finish` it afterwards."""
         config, world = self.config, self.world
-        start = max(config.duration, quiet_from(config.faults), config.workload.end(config.seed))
+        start = max(config.duration, quiet_from(config.faults), config.workload.end(config.seed), self.mischief.end)
         if config.blocks or config.final_blocks:
             while world.kernel.now < config.limit and (world.kernel.now < start or self._too_low()):
                 self._run_on(world.kernel.now + LOOK_NS)
@@ -182,6 +192,10 @@ class Simulation:
         if head < self.config.blocks:
             return f"height {head} of {self.config.blocks} is reached"
         return f"height {final} of {self.config.final_blocks} is final" if final < self.config.final_blocks else ""
+
+    def _sent(self, raw: bytes) -> bool:
+        """Did anybody sign this transaction for this chain?"""
+        return self.clients.sent(raw) or self.mischief.lawful(raw)
 
     def missing(self, world: World) -> str:
         """What still keeps the run from being settled; empty if nothing does."""

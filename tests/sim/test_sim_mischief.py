@@ -1,0 +1,51 @@
+"""Clients that mean harm: the ledger bears them, and what would let them win is noticed."""
+
+import pytest
+
+from raclette.chain.presets import SAMPLE_ACCOUNTS
+from raclette.primitives.errors import ConfigError
+from raclette.primitives.units import SECOND
+from raclette.sim.config import SimConfig, Workload
+from raclette.sim.mischief import TRICKS, accounts_of
+from raclette.sim.simulate import Simulation, simulate
+
+LOAD = Workload(count=20, start=SECOND // 4, mischief=12)
+
+
+def run_of(protocol: str, seed: int) -> Simulation:
+    parameters = {"block_interval_s": 1} if protocol == "nakamoto" else {}
+    return Simulation(
+        SimConfig(protocol=protocol, seed=seed, accounts=20, workload=LOAD, parameters=parameters, duration=6 * SECOND)
+    )
+
+
+@pytest.mark.parametrize("protocol", ["pbft", "nakamoto"])
+def test_no_trick_harms_anybody(protocol: str) -> None:
+    run = run_of(protocol, seed=1)
+    report = run.run()
+    assert report.agreed, report.violations
+    assert report.transactions == LOAD.count
+    # The tricks were played: some attempts were no transactions of this chain, some the ledger refused.
+    assert run.mischief.told["refused"] > 0
+    assert {"nonce-too-low", "insufficient-funds"} <= set(report.refused)
+
+
+def test_mischief_is_drawn_from_the_seed() -> None:
+    one, same, other = (run_of("pbft", seed).run() for seed in (2, 2, 3))
+    assert one == same
+    assert one.digest != other.digest
+
+
+def test_honest_clients_are_not_disturbed() -> None:
+    """The tricks have accounts of their own: without them the same orders are executed."""
+    quiet = simulate(SimConfig(accounts=20, workload=Workload(count=20), duration=6 * SECOND))
+    loud = simulate(SimConfig(accounts=20, workload=Workload(count=20, mischief=5), duration=6 * SECOND))
+    assert quiet.transactions == loud.transactions == 20
+
+
+def test_more_tricks_than_accounts_are_refused() -> None:
+    most = (SAMPLE_ACCOUNTS - 20) // accounts_of(1)
+    SimConfig(accounts=20, workload=Workload(mischief=most)).validate()
+    with pytest.raises(ConfigError, match=f"workload.mischief: {most + 1}; accepted are 0 to {most}"):
+        SimConfig(accounts=20, workload=Workload(mischief=most + 1)).validate()
+    assert len(TRICKS) == 7
