@@ -14,7 +14,7 @@ that a host may ask once for a message and not at every node. A host that counts
 - when the count of equal statements reaches a number in `acts_at`, the engine is woken at once with all that wait;
 - votes that wait are handed over before the next `TimerFired`, whatever their number: patience never runs out on
   something that is there;
-- the only votes never handed over are those about a height that is final at the node (see `useless_from`).
+- the only votes never handed over are those that can no longer change anything (`useless_from`, `spent_from`).
 
 A host may also ignore all this and deliver every vote as it comes. The engine must be right either way.
 """
@@ -31,8 +31,11 @@ class Ballot(NamedTuple):
     `place` is where an author may say one thing (phase, view, height); `statement` is what it says there: votes add up
     if both are equal. `author` (node id) must be among the message's claims. `acts_at` are the numbers of distinct
     authors, ascending, the node itself included, at which the engine may do something that it does not do for fewer.
-    `useless_from`: once a block of this number is final at a node, the vote cannot change anything there. `alone` is
-    True for a message that says more than the vote in it and must be delivered as soon as it comes.
+
+    Once a block of number `useless_from` is final at a node, no vote at this place can change anything there; once one
+    of number `spent_from` is, and the last number in `acts_at` was reached, more votes cannot. Both are the same for
+    all votes of a place. `alone` is True for a message that says more than the vote in it and must be delivered as
+    soon as it comes.
     """
 
     place: Hashable
@@ -40,6 +43,7 @@ class Ballot(NamedTuple):
     author: bytes
     acts_at: tuple[int, ...]
     useless_from: int
+    spent_from: int
     alone: bool = False
 
 

@@ -24,11 +24,11 @@ class Received(NamedTuple):
 
 
 class Gathered(NamedTuple):
-    """Messages that a counting host held back (see `ballot`), each with the peer that handed it over, in the order in
-    which they came: as so many `Received`, but the engine reacts once, to all of them."""
+    """Votes that a counting host held back (see `ballot`), each handed over by its own author, in the order in which
+    they came: as so many `Received`, but the engine reacts once, to all of them."""
 
     now: int
-    votes: tuple[tuple[NodeId, Message], ...]
+    votes: tuple[Message, ...]
 
 
 class BlockReceived(NamedTuple):

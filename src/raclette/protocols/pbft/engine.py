@@ -15,9 +15,10 @@ from collections.abc import Callable
 from typing import Any
 
 from raclette.chain.header import ZERO_NONCE, Header
+from raclette.engine.ballot import Ballot
 from raclette.engine.contract import EngineSetup, Lookup
 from raclette.engine.effects import Effect
-from raclette.engine.events import BlockReceived, Event, Pending, Received, Sealed, Started, TimerFired
+from raclette.engine.events import BlockReceived, Event, Gathered, Pending, Received, Sealed, Started, TimerFired
 from raclette.engine.message import Message
 from raclette.primitives.errors import InvalidHeader, NotYet
 from raclette.primitives.hashing import ZERO_HASH
@@ -37,6 +38,7 @@ from raclette.protocols.pbft.messages import (
     PrePrepare,
     Status,
     ViewChange,
+    Vote,
 )
 from raclette.protocols.pbft.ordering import Ordering
 from raclette.protocols.pbft.parameters import Parameters
@@ -87,6 +89,10 @@ class PbftEngine:
         view_before = core.view
         if isinstance(event, Received):
             self._on_message(event.peer, event.message)
+        elif isinstance(event, Gathered):
+            # PBFT-8: each is filed as if it had come alone; what follows from them is done once.
+            for vote in event.votes:
+                self._on_message(b"", vote)
         elif isinstance(event, TimerFired):
             self._on_timer(event.name)
         elif isinstance(event, Pending):
@@ -223,6 +229,32 @@ class PbftEngine:
     def validators(self) -> tuple[bytes, ...]:
         """The committee, in order."""
         return self.core.committee.ids
+
+    def ballot(self, message: Message) -> Ballot | None:
+        """PBFT-8: what a host may count for us."""
+        core = self.core
+        if isinstance(message, Vote):
+            # PREPAREs of a final height may still make us send the COMMIT that another replica waits for.
+            height = message.height
+            useless_from = height if isinstance(message, Commit) else height + core.parameters.window
+            return self._ballot(message.kind, message.view, height, message.block_hash, message.sender, useless_from)
+        if isinstance(message, PrePrepare):
+            vote = message.vote
+            useless_from = vote.height + core.parameters.window
+            ballot = self._ballot(vote.kind, vote.view, vote.height, vote.block_hash, vote.sender, useless_from)
+            return ballot._replace(alone=True)
+        if isinstance(message, CheckpointVote):
+            useless_from = message.height + core.parameters.window
+            return self._ballot(message.kind, 0, message.height, message.block_hash, message.sender, useless_from)
+        return None
+
+    def _ballot(
+        self, phase: str, view: int, height: int, block_hash: bytes, sender: int, useless_from: int
+    ) -> Ballot:
+        committee = self.core.committee
+        return Ballot(
+            (phase, view, height), block_hash, committee.ids[sender], (committee.quorum,), useless_from, height
+        )
 
     def status(self) -> dict[str, Any]:
         """For people: the view, its leader, the log and the timers."""

@@ -81,6 +81,8 @@ def make_plan(faults: Sequence[Fault], nodes: int, loss_ppm: int = 0, duplicate_
                     _node(node, nodes, number)
             shut.append(Shut(fault.at, end, tuple(pairs)))
         elif isinstance(fault, Impair):
+            if fault.involved:
+                raise ConfigError(f"faults.{number}: engine fidelity impairs every link or none")
             noise.append(Noise(fault.at, end, fault.loss_ppm, fault.duplicate_ppm, fault.reorder_ppm))
         else:
             raise ConfigError(

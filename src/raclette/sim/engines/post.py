@@ -1,12 +1,15 @@
-"""The post: how letters get from node to node and what an engine hears of them. This is the reference kernel.
+"""The post: how letters get from node to node and what an engine hears of them.
 
-Every letter gets its fate from the wires when it is sent, and each copy that arrives is a happening of its own. Policy
-EVERY hands each to the engine; FIRST only the first copy of the same content, which the node also passes on to its
-neighbours (gossip); QUORUM counts (see `tally`).
+Every letter gets its fate from the wires when it is sent. Policy EVERY hands each copy that arrives to the engine;
+FIRST only the first copy of the same content, which the node also passes on to its neighbours (gossip); QUORUM counts
+(see `tally`). In the reference kernel (`ReferencePost`) each copy that arrives is a happening of its own; `fast_post`
+has another way for votes that are counted.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from raclette.chain.block import Block
 from raclette.engine.ballot import CountsVotes
@@ -25,15 +28,22 @@ SEEN_MAX = 4_096
 Told = tuple[Gathered, int]
 
 
-class Post:
+class Uplinks(Protocol):
+    """What both forms of the wires have in common."""
+
+    def clear_uplink(self, node: int) -> None:
+        """`node` starts again: what it had not sent is gone."""
+
+
+class Post(ABC):
     """`sent`, `bytes` and `delivered` count by kind, `lost` by reason; `latest` is when the last letter arrives."""
 
-    kernel = "reference"
+    kernel = ""
 
     def __init__(
         self,
         world: EngineWorld,
-        wires: Wires,
+        wires: Uplinks,
         policies: Mapping[str, Policy],
         default: Policy,
         neighbours: Sequence[Sequence[int]] | None,
@@ -97,39 +107,14 @@ class Post:
     def _mail(self, letter: Letter, node: Node, receivers: tuple[int, ...]) -> None:
         """Count and launch; a vote of our own counts from now on."""
         if letter.ballot is not None:
-            gathered = self._tallies[node.index].own(letter.ballot)
+            gathered = self._tallies[node.index].own(letter.ballot, node.chain.finalized.number)
             if gathered:
                 self._world.due.append(self._gather(gathered))
         self._launch(letter, node.index, receivers)
 
+    @abstractmethod
     def _launch(self, letter: Letter, sender: int, receivers: tuple[int, ...]) -> None:
-        world = self._world
-        fates = self._wires.launch(world.now, sender, receivers, letter.size)
-        world.trace.row(world.now, sender, letter.size, letter.content)
-        arriving = 0
-        for receiver, (arrival, second, number) in zip(receivers, fates, strict=True):
-            world.trace.row(arrival, second)
-            if arrival < 0:
-                self.lost[WHY[arrival]] += 1
-                continue
-            arriving += 1
-            self._queue(letter, sender, receiver, (arrival, 0, number))
-            if second:
-                arriving += 1
-                self._queue(letter, sender, receiver, (second, 0, number + 1))
-        self._account(letter, len(receivers), arriving)
-
-    def _queue(self, letter: Letter, sender: int, receiver: int, fate: Fate) -> None:
-        arrival, _, number = fate
-        self._note_arrival(arrival, letter.kind)
-        where = place(Kind.ARRIVAL, receiver, sender)
-        self._world.schedule(arrival, where, number, 1, self._arrive, (letter, sender, receiver, number))
-
-    def _note_arrival(self, arrival: int, kind: str) -> None:
-        if not self._world.undone:
-            self._late.append((arrival, kind))
-        elif arrival > self.latest:
-            self.latest = arrival
+        """Learn the letter's fates, leave them in the trace and in the accounts, and plan what follows."""
 
     def _account(self, letter: Letter, count: int, arriving: int) -> None:
         self.sent[letter.kind] += count
@@ -184,13 +169,12 @@ class Post:
     # --- votes that wait ------------------------------------------------------------------------------------------
 
     def _gather(self, waiting: Sequence[Waiting]) -> Told:
-        event = Gathered(EPOCH + self._world.now, tuple(entry.letter.pair for entry in waiting))
+        event = Gathered(EPOCH + self._world.now, tuple(entry.letter.message for entry in waiting))
         return event, sum(entry.letter.content for entry in waiting)
 
     def flush(self, node: int) -> Told | None:
         """What the engine must hear before a timer of its runs out."""
-        final = self._world.nodes[node].chain.finalized.number
-        waiting = self._tallies[node].flush(final)
+        waiting = self._tallies[node].flush(self._world.nodes[node].chain.finalized.number)
         return self._gather(waiting) if waiting else None
 
     def forget(self, node: int) -> None:
@@ -255,3 +239,49 @@ class Post:
         pair = (node.node_id, content)
         letter = Letter(node.index, content, kind, size + FRAME_OVERHEAD_BYTES, stands_for, pair, Policy.EVERY)
         self._launch(letter, node.index, (receiver,))
+
+
+class ReferencePost(Post):
+    """Every copy is queued by itself."""
+
+    kernel = "reference"
+
+    def __init__(
+        self,
+        world: EngineWorld,
+        wires: Wires,
+        policies: Mapping[str, Policy],
+        default: Policy,
+        neighbours: Sequence[Sequence[int]] | None,
+    ) -> None:
+        super().__init__(world, wires, policies, default, neighbours)
+        self.wires = wires
+
+    def _launch(self, letter: Letter, sender: int, receivers: tuple[int, ...]) -> None:
+        world = self._world
+        fates = self.wires.launch(world.now, sender, receivers, letter.size)
+        world.trace.row(world.now, sender, letter.size, letter.content)
+        arriving = 0
+        for receiver, (arrival, second, number) in zip(receivers, fates, strict=True):
+            world.trace.row(arrival, second)
+            if arrival < 0:
+                self.lost[WHY[arrival]] += 1
+                continue
+            arriving += 1
+            self._queue(letter, sender, receiver, (arrival, 0, number))
+            if second:
+                arriving += 1
+                self._queue(letter, sender, receiver, (second, 0, number + 1))
+        self._account(letter, len(receivers), arriving)
+
+    def _queue(self, letter: Letter, sender: int, receiver: int, fate: Fate) -> None:
+        arrival, _, number = fate
+        self._note_arrival(arrival, letter.kind)
+        where = place(Kind.ARRIVAL, receiver, sender)
+        self._world.schedule(arrival, where, number, 1, self._arrive, (letter, sender, receiver, number))
+
+    def _note_arrival(self, arrival: int, kind: str) -> None:
+        if not self._world.undone:
+            self._late.append((arrival, kind))
+        elif arrival > self.latest:
+            self.latest = arrival

@@ -11,22 +11,22 @@ from raclette.chain.header import Header
 from raclette.engine.contract import Engine, EngineSetup
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.units import SECOND
-from raclette.protocols import PROTOCOLS, find_protocol
+from raclette.protocols import find_protocol
 from raclette.sim.config import EPOCH_S, MINING_DIFFICULTY, MINING_INTERVAL_S
 from raclette.sim.engines.chain import Register, Work, WorkChain
 from raclette.sim.engines.letter import Policy
-from raclette.sim.engines.plan import make_plan
-from raclette.sim.engines.post import Post
+from raclette.sim.engines.plan import Plan, make_plan
+from raclette.sim.engines.post import Post, ReferencePost
 from raclette.sim.engines.wires import Wires
 from raclette.sim.engines.world import EngineWorld, Node
+from raclette.sim.fast import choose_kernel
 from raclette.sim.faults import Fault
 from raclette.sim.models import NetworkModel, make_model
 from raclette.sim.topology import random_regular
 from raclette.sim.world import make_seal, make_signatures, node_ids
 
 # A link's state is kept for every pair of nodes; beyond this it passes 100 MB. Larger worlds are for relayed blocks.
-NODES_MAX = 2_000
-KERNELS = ("auto", "reference", "fast")
+NODES_MAX = 1_000
 # When work begins to arrive: after engines have greeted each other, so that greetings do not mix with decisions.
 WORK_START = SECOND
 
@@ -155,8 +155,6 @@ class EnginesRun:
         wrap: Wrap | None,
     ) -> None:
         _check_counts(nodes=nodes, observers=observers, blocks=blocks, items=items, item_bytes=item_bytes, pace=pace)
-        if kernel not in KERNELS:
-            raise ConfigError(f"kernel: {kernel!r} is unknown; accepted are {', '.join(KERNELS)}")
         self._protocol = find_protocol(protocol)
         self._nodes = nodes
         self._observers = observers
@@ -168,7 +166,6 @@ class EnginesRun:
         self._seal = make_seal(seed)
         self._ids = node_ids(nodes, seed)
         self._parameters = self._defaults() | dict(parameters or {})
-        default, policies = read_policy(policy)
         model = make_model(network, nodes, seed) if isinstance(network, str) else network
         plan = make_plan(faults, nodes, loss_ppm, duplicate_ppm)
         genesis = Header(
@@ -189,7 +186,7 @@ class EnginesRun:
             hash_power=self._hash_power(),
         )
         neighbours = random_regular(nodes, degree, seed) if degree else None
-        self.post = Post(self.world, Wires(model, nodes, seed, plan), policies, default, neighbours)
+        self.post = self._make_post(choose_kernel(kernel), model, plan, neighbours)
         self.world.post = self.post
 
     def run(self) -> EnginesReport:
@@ -202,6 +199,19 @@ class EnginesRun:
         return self._report(complete)
 
     # --- making ---------------------------------------------------------------------------------------------------
+
+    def _make_post(
+        self, kernel: str, model: NetworkModel, plan: Plan, neighbours: Sequence[Sequence[int]] | None
+    ) -> Post:
+        default, policies = read_policy(self._policy)
+        if kernel == "fast":
+            from raclette.sim.engines.fast_post import FastPost
+            from raclette.sim.engines.fast_wires import FastWires
+
+            fast = FastWires(model, self._nodes, self._seed, plan)
+            return FastPost(self.world, fast, policies, default, neighbours)
+        wires = Wires(model, self._nodes, self._seed, plan)
+        return ReferencePost(self.world, wires, policies, default, neighbours)
 
     def _defaults(self) -> dict[str, Any]:
         if self._protocol.seals:
@@ -307,4 +317,4 @@ def _check_counts(*, nodes: int, observers: int, blocks: int, items: int, item_b
             raise ConfigError(f"{name}: {value}; accepted are 0 and more")
 
 
-__all__ = ["KERNELS", "NODES_MAX", "PROTOCOLS", "Decision", "EnginesReport", "EnginesRun", "run_engines"]
+__all__ = ["NODES_MAX", "Decision", "EnginesReport", "EnginesRun", "run_engines"]

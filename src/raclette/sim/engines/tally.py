@@ -1,10 +1,10 @@
 """One node's count of votes: the reference for policy QUORUM. The rules are those of `engine.ballot`.
 
 A place knows what each author said there first. A box is one statement at a place: how many said it, and which of
-their letters still wait to be handed over. Everything about a height that is final at the node is forgotten.
+their letters still wait to be handed over.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from raclette.engine.ballot import Ballot
@@ -36,32 +36,46 @@ class _Box:
 
 
 class _Place:
-    __slots__ = ("boxes", "said", "useless_from")
+    """`closes_at`: the final height from which on nothing said here changes anything."""
+
+    __slots__ = ("boxes", "closes_at", "said", "useless_from")
 
     def __init__(self, useless_from: int) -> None:
-        self.useless_from = useless_from
+        self.useless_from = self.closes_at = useless_from
         self.said: dict[bytes, bytes] = {}
         self.boxes: dict[bytes, _Box] = {}
 
 
 class Tally:
-    """See the module. `final` is always the number of the node's last final block."""
+    """See the module. `final` is the number of the node's last final block."""
 
     def __init__(self) -> None:
         self._places: dict[Hashable, _Place] = {}
 
-    def own(self, ballot: Ballot) -> list[Waiting]:
+    def resume(self, ballot: Ballot, authors: Sequence[bytes], waiting: Sequence[Waiting], *, spent: bool) -> None:
+        """Take over a count that was kept elsewhere: who said this first, and which of it waits."""
+        place = self._place(ballot)
+        box = place.boxes.setdefault(ballot.statement, _Box())
+        for author in authors:
+            place.said[author] = ballot.statement
+        box.count += len(authors)
+        for entry in waiting:
+            box.waiting[entry.letter.pair[0]] = entry
+        if spent:
+            place.closes_at = min(place.closes_at, ballot.spent_from)
+
+    def own(self, ballot: Ballot, final: int) -> list[Waiting]:
         """The node itself says this. Returns what is to be handed over because of it."""
         place = self._place(ballot)
-        if ballot.author in place.said:
+        if place.closes_at <= final or ballot.author in place.said:
             return []
         return self._count(place, ballot)
 
     def arrive(self, time: int, number: int, letter: Letter, ballot: Ballot, final: int) -> Verdict:
         """`letter` comes from its author."""
-        if ballot.useless_from <= final:
-            return Verdict([], [letter] if ballot.alone else [])
         place = self._place(ballot)
+        if place.closes_at <= final:
+            return Verdict([], [letter] if ballot.alone else [])
         said = place.said.get(ballot.author)
         if said is None:
             if not ballot.alone:
@@ -81,7 +95,7 @@ class Tally:
             del self._places[known]
         waiting: list[Waiting] = []
         for place in self._places.values():
-            for box in place.boxes.values():
+            for box in place.boxes.values() if place.closes_at > final else ():
                 waiting += box.waiting.values()
                 box.waiting.clear()
         waiting.sort(key=lambda entry: entry[:3])
@@ -99,6 +113,8 @@ class Tally:
         box.count += 1
         if box.count not in ballot.acts_at:
             return []
+        if box.count == ballot.acts_at[-1]:
+            place.closes_at = min(place.closes_at, ballot.spent_from)
         gathered = list(box.waiting.values())
         box.waiting.clear()
         return gathered

@@ -20,7 +20,7 @@ LOST, SHUT, DOWN = -1, -2, -3
 WHY = {LOST: "loss", SHUT: "partition", DOWN: "down"}
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
-_BITS_TO_NS = 8 * SECOND
+BITS_TO_NS = 8 * SECOND
 _QUIET = Noise(0, 0, 0, 0, 0)
 
 # For each receiver: when the frame arrives (or why it does not), when a second copy does (0: there is none), and the
@@ -30,7 +30,12 @@ Fate: TypeAlias = tuple[int, int, int]
 
 def link_key(seed: int, sender: int, receiver: int) -> int:
     """What the draws of one direction depend on."""
-    return mix64(mix64((seed ^ 0x77697265) & _MASK) ^ (sender << 24 | receiver))
+    return mix64(wires_key(seed) ^ (sender << 24 | receiver))
+
+
+def wires_key(seed: int) -> int:
+    """What all draws of a run's wires depend on."""
+    return mix64((seed ^ 0x77697265) & _MASK)
 
 
 class Wires:
@@ -53,7 +58,7 @@ class Wires:
         """`size` bytes (overhead included) go from `sender` to each receiver, in order."""
         fates: list[Fate] = []
         free = max(now, self._free[sender])
-        bits = size * _BITS_TO_NS
+        bits = size * BITS_TO_NS
         for receiver in receivers:
             rate = self.model.bandwidth(sender, receiver)
             free += bits // rate if rate else 0

@@ -1,0 +1,153 @@
+"""The rows of votes on their way (see `compiled`), and what Python keeps beside each."""
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from raclette.engine.ballot import Ballot
+from raclette.sim.engines import compiled
+from raclette.sim.engines.letter import Letter
+
+Words = npt.NDArray[Any]
+
+# Memory of all rows together; a row takes 24 bytes for each pair of a receiver and an author.
+ROWS_BYTES_MAX = 256 * 1024 * 1024
+ROWS_MIN, ROWS_MAX = 8, 512
+_KEY_MAX = (1 << 62) - 1
+
+
+class Row:
+    """One statement at one place. `letters` are those of each author that the engine can be given; `wake` is the
+    moment (time, node, key) on the queue; nothing arrives after `latest`."""
+
+    __slots__ = ("ballot", "index", "latest", "letters", "spoke", "thresholds", "wake")
+
+    def __init__(self, index: int, ballot: Ballot, thresholds: Words) -> None:
+        self.index = index
+        self.ballot = ballot
+        self.thresholds = thresholds
+        self.letters: dict[int, Letter] = {}
+        self.spoke: set[int] = set()
+        self.wake: tuple[int, int, int] | None = None
+        self.latest = 0
+
+
+class Rows:
+    """All rows of a run, recycled."""
+
+    def __init__(self, nodes: int, authors: int) -> None:
+        count = min(ROWS_MAX, max(ROWS_MIN, ROWS_BYTES_MAX // (24 * nodes * authors)))
+        shape = (count, nodes, authors)
+        self.when = np.empty(shape, dtype=np.int64)
+        self.key = np.empty(shape, dtype=np.int64)
+        self.who = np.empty(shape, dtype=np.int64)
+        self.filled = np.zeros((count, nodes), dtype=np.int64)
+        self.handed = np.zeros((count, nodes), dtype=np.int64)
+        self.stage = np.zeros((count, nodes), dtype=np.int64)
+        self.contents = np.zeros((count, nodes), dtype=np.int64)
+        self.again = np.zeros((3 * nodes, 4), dtype=np.int64)
+        self.authors = np.zeros(authors, dtype=np.int64)
+        self.out = np.zeros(3, dtype=np.int64)
+        self.free = list(range(count - 1, -1, -1))
+        # Rows in use by place, in order of their making.
+        self.rows: dict[Hashable, Row] = {}
+        self._thresholds: dict[tuple[int, ...], Words] = {}
+
+    def open(self, ballot: Ballot) -> Row:
+        """A new row. There must be a free one."""
+        index = self.free.pop()
+        for table in (self.filled, self.handed, self.stage):
+            table[index] = 0
+        thresholds = self._thresholds.get(ballot.acts_at)
+        if thresholds is None:
+            thresholds = self._thresholds[ballot.acts_at] = np.array(ballot.acts_at, dtype=np.int64)
+        row = self.rows[ballot.place] = Row(index, ballot, thresholds)
+        return row
+
+    def close(self, row: Row) -> None:
+        """Nobody needs it any more."""
+        del self.rows[row.ballot.place]
+        self.free.append(row.index)
+        row.wake = None
+
+    def file(self, row: Row, sender: int, tag: int, receivers: Words, fates: Words) -> int:
+        """See `compiled.file_votes`."""
+        is_repeated = sender in row.spoke
+        row.spoke.add(sender)
+        return int(
+            compiled.file_votes(
+                self.when,
+                self.key,
+                self.who,
+                self.filled,
+                row.index,
+                sender,
+                tag,
+                is_repeated,
+                receivers,
+                fates,
+                self.again,
+            )
+        )
+
+    def next_wake(self, row: Row) -> tuple[int, int, int] | None:
+        """(time, node, key) of the next threshold that is reached."""
+        found = compiled.next_wake(self.when, self.key, self.filled, self.stage, row.index, row.thresholds, self.out)
+        return (int(self.out[0]), int(self.out[1]), int(self.out[2])) if found else None
+
+    def count_at(self, row: Row, node: int, time: int, author: int, order: int, flag: int) -> int:
+        """`author`'s vote counts at `node` from this moment on; the count if that is a threshold, else 0."""
+        return int(
+            compiled.insert_own(
+                self.when,
+                self.key,
+                self.who,
+                self.filled,
+                self.stage,
+                row.index,
+                node,
+                time,
+                order,
+                author | flag,
+                row.thresholds,
+            )
+        )
+
+    def find(self, row: Row, node: int, author: int) -> int:
+        """Index of an author's vote at a node, or -1."""
+        return int(compiled.find(self.who, self.filled, row.index, node, author))
+
+    def take(self, row: Row, node: int, count: int) -> tuple[list[int], int]:
+        """Hand over what waits among the first `count`: (authors in order of arrival, sum of contents)."""
+        taken = compiled.take(self.who, self.handed, self.contents, row.index, node, count, self.authors, self.out)
+        return self.authors[:taken].tolist(), int(self.out[0])
+
+    def arrived(self, row: Row, node: int, time: int, order: int) -> int:
+        """How many votes there are by now."""
+        return int(compiled.arrived(self.when, self.key, self.filled, row.index, node, time, order))
+
+    def forget(self, row: Row, node: int, now: int) -> None:
+        """`node` loses its memory."""
+        compiled.forget(self.when, self.key, self.who, self.filled, self.handed, self.stage, row.index, node, now)
+
+    def is_closed(self, row: Row, node: int, final: int) -> bool:
+        """Can no vote here change anything at `node`?"""
+        ballot = row.ballot
+        if ballot.useless_from <= final:
+            return True
+        return ballot.spent_from <= final and self.stage[row.index, node] == len(row.thresholds)
+
+    def is_closed_everywhere(self, row: Row, lowest_final: int, listeners: Words) -> bool:
+        """The same for all of these nodes, of which the one furthest behind has this final height."""
+        ballot = row.ballot
+        if ballot.useless_from <= lowest_final:
+            return True
+        return ballot.spent_from <= lowest_final and bool(
+            (self.stage[row.index, listeners] == len(row.thresholds)).all()
+        )
+
+
+LAST = _KEY_MAX
+__all__ = ["LAST", "Row", "Rows"]
