@@ -25,7 +25,7 @@ from raclette.node.host import (
     Noted,
     Transmit,
 )
-from raclette.primitives.errors import PeerFault, Refused
+from raclette.primitives.errors import PeerFault, Refused, StoreRefused
 from raclette.primitives.randomness import draw64
 from raclette.sim import fixed
 from raclette.sim.kernel import Kind, Ticket, place
@@ -36,13 +36,19 @@ if TYPE_CHECKING:
     from raclette.sim.world import World
 
 _STREAM_SEALING = 1 << 32
+MILLION = 1_000_000
 
 # (event class without `now`, its other fields), or (None, transaction) for a local client's submission.
 Happening: TypeAlias = tuple[Any, tuple[Any, ...]]
 
 
 class Host:
-    """Node number `index`. `skew` is how far its clock is ahead; `honest` is False for a liar."""
+    """Node number `index`. `honest` is False for a liar.
+
+    `skew` is how far its clock is ahead; `drifts` are (since when, by how many millionths it runs fast). `stops` counts
+    who keeps it down: it runs again when the last of them lets go. `disk_full` counts who has filled its disk, and
+    `failed` says that it stopped because of that. `slow_disks` are the fsync times that somebody has imposed.
+    """
 
     __slots__ = (
         "_clock",
@@ -58,6 +64,9 @@ class Host:
         "_world",
         "alive",
         "crashes",
+        "disk_full",
+        "drifts",
+        "failed",
         "fsync",
         "hash_power",
         "honest",
@@ -69,6 +78,8 @@ class Host:
         "refused",
         "seals",
         "skew",
+        "slow_disks",
+        "stops",
         "store",
     )
 
@@ -81,7 +92,12 @@ class Host:
         self.alive = True
         self.honest = True
         self.skew = 0
+        self.drifts: list[tuple[int, int]] = []
+        self.stops = 0
+        self.disk_full = 0
+        self.failed = False
         self.fsync = 0
+        self.slow_disks: list[int] = []
         self.hash_power = 0
         self.crashes = 0
         self.seals = 0
@@ -106,7 +122,9 @@ class Host:
     @property
     def now(self) -> int:
         """What this node's clock shows: ns since 1970."""
-        return self._world.epoch + self._world.kernel.now + self.skew
+        now = self._world.kernel.now
+        drifted = sum((now - since) * ppm // MILLION for since, ppm in self.drifts)
+        return self._world.epoch + now + self.skew + drifted
 
     # Events in
 
@@ -142,7 +160,11 @@ class Host:
         if world.listeners and event is Delivered:
             for listener in world.listeners:
                 listener.heard(world, self, *fields)
-        effects = self.node.handle(event(now, *fields))
+        try:
+            effects = self.node.handle(event(now, *fields))
+        except StoreRefused as refusal:
+            world.fail(self, str(refusal))
+            return
         if effects:
             self.carry_out(effects)
 
@@ -152,6 +174,9 @@ class Host:
         except Refused as refusal:
             self.refused[refusal.reason] = self.refused.get(refusal.reason, 0) + 1
             self._world.note(self.index, "refused", {"reason": refusal.reason, "transaction": transaction.hash.hex()})
+            return
+        except StoreRefused as refusal:
+            self._world.fail(self, str(refusal))
             return
         self.carry_out(effects)
 
@@ -192,7 +217,7 @@ class Host:
                     self._held.appendleft((number, when, effects[i + 1 :]))
                     return
             elif kind is SetTimer:
-                self._set_timer(effect.name, when + effect.delay)  # type: ignore[union-attr]
+                self._set_timer(effect.name, when + self._delay(effect.delay))  # type: ignore[union-attr]
             elif kind is CancelTimer:
                 self._cancel_timer(effect.name)  # type: ignore[union-attr]
             else:
@@ -214,11 +239,12 @@ class Host:
 
     def _begin_sync(self) -> bool:
         """Start an fsync for everything emitted so far. False if it took no time."""
-        if not self.fsync:
+        fsync = max((self.fsync, *self.slow_disks)) if self.slow_disks else self.fsync
+        if not fsync:
             self.store.sync()
             return False
         covers = self._emitted
-        time = self._world.kernel.now + self.fsync
+        time = self._world.kernel.now + fsync
         self._syncing = self._plan(time, Kind.SYNCED, covers, self._finish_sync, covers)
         return True
 
@@ -229,7 +255,20 @@ class Host:
         while self._held and self._syncing is None:
             self._run(*self._held.popleft())
 
+    def slow_disk(self, fsync: int, *, over: bool = False) -> None:
+        """Somebody makes an fsync take `fsync` ns, or no longer does."""
+        if over:
+            self.slow_disks.remove(fsync)
+        else:
+            self.slow_disks.append(fsync)
+
     # Timers
+
+    def _delay(self, delay: int) -> int:
+        """How long a delay of its own clock is in truth."""
+        if not self.drifts:
+            return delay
+        return delay * MILLION // max(1, MILLION + sum(ppm for _, ppm in self.drifts))
 
     def _set_timer(self, name: str, time: int) -> None:
         self._cancel_timer(name)
@@ -285,6 +324,7 @@ class Host:
         self.node = node
         self.store = store
         self.alive = True
+        self.failed = False
 
     def _plan(self, time: int, kind: Kind, content: int, action: Any, argument: Any) -> Ticket:
         self._count += 1

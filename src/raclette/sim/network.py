@@ -12,7 +12,7 @@ never disturbs another.
 
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -46,6 +46,34 @@ class LinkFaults:
 
 
 PERFECT = LinkFaults()
+
+
+class Impairment(NamedTuple):
+    """Faults on some links: those from and to `nodes`, or the one `link` (from, to); on all, if both are empty."""
+
+    faults: LinkFaults
+    nodes: frozenset[int] = frozenset()
+    link: tuple[int, ...] = ()
+
+    def covers(self, sender: int, receiver: int) -> bool:
+        """Is the link from `sender` to `receiver` among them?"""
+        if self.link:
+            return self.link == (sender, receiver)
+        return not self.nodes or sender in self.nodes or receiver in self.nodes
+
+
+def either(first: LinkFaults, second: LinkFaults) -> LinkFaults:
+    """Both at once: a frame is spared if each of them spares it."""
+
+    def union(a: int, b: int) -> int:
+        return a + b - a * b // MILLION
+
+    return LinkFaults(
+        union(first.loss_ppm, second.loss_ppm),
+        union(first.duplicate_ppm, second.duplicate_ppm),
+        union(first.reorder_ppm, second.reorder_ppm),
+        max(first.reorder_ns, second.reorder_ns),
+    )
 
 
 class Frame(NamedTuple):
@@ -107,7 +135,8 @@ class Network:
         self, kernel: Kernel, model: NetworkModel, nodes: int, seed: int, deliver: Callable[[Frame], None]
     ) -> None:
         self.model = model
-        self.faults = PERFECT
+        self._impairments: list[Impairment] = []
+        self._impaired: dict[tuple[int, int], LinkFaults] = {}
         self.traffic = Traffic()
         self.on_lost: Callable[[Frame, str], None] | None = None
         self.on_sent: Callable[[Frame], None] | None = None
@@ -158,13 +187,33 @@ class Network:
         return self._blocked[sender, receiver] > 0
 
     def slow(self, sender: int, receiver: int, extra: int) -> None:
-        """Add `extra` ns to everything in this direction (0 ends it)."""
-        self._slowness[sender, receiver] = extra
+        """Add `extra` ns to everything in this direction; less than 0 takes it back."""
+        slowness = self._slowness.get((sender, receiver), 0) + extra
+        if slowness:
+            self._slowness[sender, receiver] = slowness
+        else:
+            self._slowness.pop((sender, receiver), None)
 
-    def impair(self, **changes: int) -> None:
-        """Change fields of `faults` from now on."""
-        changed = replace(self.faults, **changes)
-        self.faults = PERFECT if changed == PERFECT else changed
+    def impair(self, impairment: Impairment) -> None:
+        """From now on. Several add up."""
+        self._impairments.append(impairment)
+        self._impaired.clear()
+
+    def repair(self, impairment: Impairment) -> None:
+        """Take back one like this. Raises ValueError if there is none."""
+        self._impairments.remove(impairment)
+        self._impaired.clear()
+
+    def faults_on(self, sender: int, receiver: int) -> LinkFaults:
+        """What goes wrong now on that link: everything that covers it."""
+        found = self._impaired.get((sender, receiver))
+        if found is None:
+            found = PERFECT
+            for impairment in self._impairments:
+                if impairment.covers(sender, receiver):
+                    found = impairment.faults if found is PERFECT else either(found, impairment.faults)
+            self._impaired[sender, receiver] = found
+        return found
 
     def clear_uplink(self, node: int) -> None:
         """Forget what `node` had not sent yet: it crashed."""
@@ -243,17 +292,18 @@ class Network:
         arrival = finish + self.model.delay(sender, receiver, self._draw(link, number, 0))
         if self._slowness:
             arrival += self._slowness.get((sender, receiver), 0)
-        if self.faults is not PERFECT:
-            self._start_impaired(link, frame, number, arrival)
-            return
+        if self._impairments:
+            faults = self.faults_on(sender, receiver)
+            if faults is not PERFECT:
+                self._start_impaired(faults, link, frame, number, arrival)
+                return
         if arrival <= link.last_arrival:
             arrival = link.last_arrival + 1
         link.last_arrival = arrival
         self._arrive_at(arrival, frame, number)
 
-    def _start_impaired(self, link: Link, frame: Frame, number: int, arrival: int) -> None:
+    def _start_impaired(self, faults: LinkFaults, link: Link, frame: Frame, number: int, arrival: int) -> None:
         """As the rest of `_start`, with what may go wrong."""
-        faults = self.faults
         if self._draw(link, number, 1) * MILLION >> 64 < faults.loss_ppm:
             self._lose(frame, "loss")
             return

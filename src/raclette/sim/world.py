@@ -21,7 +21,7 @@ from raclette.node.host import (
     Parcel,
     Transmit,
 )
-from raclette.primitives.errors import Misuse, PeerFault
+from raclette.primitives.errors import Misuse, PeerFault, StoreRefused
 from raclette.primitives.randomness import Random
 from raclette.primitives.signing import IdealSignatures, Verifier
 from raclette.primitives.units import MICROSECOND, MILLISECOND, SECOND
@@ -249,36 +249,81 @@ class World:
         """Stop a node at once. What its disk keeps of unsynced writes: "clean" all, "lose" none, "tear" the first few
         (drawn). Its neighbours notice. Raises Misuse for another mode."""
         host = self.hosts[index]
+        host.stops += 1
         if not host.alive:
             return
+        unsynced = host.store.unsynced
         if mode == "clean":
-            survivor = host.store.crash(host.store.unsynced)
+            survivor = host.store.crash(unsynced)
         elif mode == "lose":
             survivor = host.store.crash(0)
         elif mode == "tear":
             survivor = host.store.crash(Random(self.seed, (_STREAM_CRASH + 16 * host.crashes) << 24 | index))
         else:
             raise Misuse(f"crash mode {mode!r} is unknown; accepted are clean, lose, tear")
-        self.note(index, "crash", {"mode": mode, "unsynced": host.store.unsynced})
+        self.note(index, "crash", {"mode": mode, "unsynced": unsynced})
+        self._bury(host, survivor)
+
+    def fail(self, host: Host, reason: str) -> None:
+        """The node could not write: its process stops, and what it had not carried out never happens. What it had
+        written stays, for only the process has ended. Its supervisor starts it anew when there is room on the disk."""
+        self.note(host.index, "failed", {"reason": reason})
+        self._bury(host, host.store.crash(host.store.unsynced))
+        host.failed = True
+
+    def _bury(self, host: Host, survivor: MemoryStore) -> None:
+        """The process is gone, `survivor` is what its disk holds. Its neighbours notice."""
         host.die()
+        survivor.full = host.disk_full > 0
         host.store = survivor
-        self.network.clear_uplink(index)
+        self.network.clear_uplink(host.index)
         for peer in range(len(self.hosts)):
-            if self.network.is_up(index, peer):
-                self.network.cut_link(index, peer)
+            if self.network.is_up(host.index, peer):
+                self.network.cut_link(host.index, peer)
                 self._tell(peer, (Disconnected, (host.node_id,)))
 
     def restart(self, index: int, *, wipe: bool = False) -> None:
-        """Start a node again on its disk (or, with `wipe`, on an empty one)."""
+        """Let go of a node that was made to crash, with `wipe` on an empty disk: it starts again, unless somebody else
+        keeps it down."""
         host = self.hosts[index]
+        host.stops = max(0, host.stops - 1)
         if host.alive:
             return
-        store = MemoryStore(crash_model=True) if wipe else host.store
-        host.revive(self._factory(index, store), store)
-        self.note(index, "restart", {"wiped": wipe})
-        self._start(index)
-        for peer in self.setup.graph[index]:
-            self._plan_connect(self.kernel.now + CONNECT_NS, min(index, peer), max(index, peer))
+        if wipe:
+            host.store = MemoryStore(crash_model=True)
+            host.store.full = host.disk_full > 0
+        if not host.stops:
+            self._revive(host, wiped=wipe)
+
+    def _revive(self, host: Host, *, wiped: bool) -> None:
+        try:
+            node = self._factory(host.index, host.store)
+        except StoreRefused as refusal:
+            # It does not even get as far as its first event.
+            self.note(host.index, "failed", {"reason": str(refusal)})
+            host.failed = True
+            return
+        host.revive(node, host.store)
+        self.note(host.index, "restart", {"wiped": wiped})
+        self._start(host.index)
+        for peer in self.setup.graph[host.index]:
+            self._plan_connect(self.kernel.now + CONNECT_NS, min(host.index, peer), max(host.index, peer))
+
+    def fill_disk(self, index: int) -> None:
+        """Nothing more can be written at a node, until whoever fills its disk calls `free_disk`."""
+        host = self.hosts[index]
+        host.disk_full += 1
+        host.store.full = True
+
+    def free_disk(self, index: int) -> None:
+        """There is room again (unless somebody else fills the disk too); a node that failed for want of it starts."""
+        host = self.hosts[index]
+        host.disk_full -= 1
+        if host.disk_full:
+            return
+        host.store.full = False
+        if host.failed and not host.stops:
+            self._revive(host, wiped=False)
 
     # Watching
 

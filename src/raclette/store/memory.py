@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from weakref import WeakSet
 
-from raclette.primitives.errors import Misuse
+from raclette.primitives.errors import Misuse, StoreRefused
 from raclette.primitives.randomness import Random
 from raclette.store.contract import Batch, Reader, Table
 
@@ -26,6 +26,8 @@ class MemoryStore:
         self._unsynced: list[_Undo] = []
         self._crash_model = crash_model
         self._closed = False
+        # Refuse every write, as a disk without room does.
+        self.full = False
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         return self._rows[table].get(key)
@@ -42,6 +44,8 @@ class MemoryStore:
     def write(self, batch: Batch) -> None:
         if self._closed:
             raise Misuse("write to a closed store")
+        if self.full:
+            raise StoreRefused("the store in memory: the disk is full")
         if self._crash_model or self._snapshots:
             self._remember(batch)
         every_rows = [self._rows[table] for table, _, _ in batch.operations]  # an unknown table fails before any change
