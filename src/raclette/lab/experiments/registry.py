@@ -7,7 +7,18 @@ from raclette.lab.experiments.contract import Experiment
 from raclette.primitives.errors import ConfigError
 
 # In the order in which they are shown: what the network does, what chains do, what attackers gain, what votes cost.
-MODULES = ("double_spend", "selfish", "optimal_selfish")
+MODULES = (
+    "block_interval",
+    "gossip",
+    "chain_growth",
+    "ghost",
+    "double_spend",
+    "selfish",
+    "optimal_selfish",
+    "chain_quality",
+    "pbft_messages",
+    "committee",
+)
 
 
 @lru_cache(maxsize=1)

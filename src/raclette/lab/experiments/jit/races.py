@@ -69,11 +69,13 @@ def displaced(key: np.uint64, share: np.uint64, blocks: int) -> tuple[int, int]:
     """(length of the public chain, attacker's blocks in it) after `blocks` were found, under the worst attack.
 
     The attacker keeps its blocks, and publishes one whenever an honest block appears; its messages arrive first
-    everywhere, so that the honest block of that height is lost. Private blocks left at the end are not counted.
+    everywhere, so that the honest block of that height is lost. Ends when nothing is kept after `blocks` finds.
     """
     counter = np.uint64(0)
     kept = length = taken = 0
-    for _ in range(blocks):
+    found = 0
+    while found < blocks or kept:
+        found += 1
         counter += _ONE
         if draw(key, counter) < share:
             kept += 1
