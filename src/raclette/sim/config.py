@@ -14,6 +14,7 @@ from raclette.protocols import PROTOCOLS
 from raclette.sim import fixed
 from raclette.sim.faults import Fault
 from raclette.sim.liars import LiarSpec, find_liar
+from raclette.sim.liars.private_chain import purses
 from raclette.sim.mischief import accounts_of
 from raclette.sim.models import NetworkSpec
 
@@ -154,11 +155,11 @@ def protocol_parameters(config: SimConfig, ids: list[bytes]) -> dict[str, Any]:
 
 
 def make_alloc(config: SimConfig) -> dict[str, Any]:
-    """Genesis' `alloc`: the sample accounts with what the config gives each, and those of mischief after them."""
+    """Genesis' `alloc`: the sample accounts with what the config gives each, mischief's, and attackers' purses."""
     alloc = even_alloc(config.accounts + accounts_of(config.workload.mischief), SAMPLE_BALANCE)
     for entry, balance in zip(alloc.values(), config.balances, strict=False):
         entry["balance"] = str(balance)
-    return alloc
+    return alloc | purses(config.liars)
 
 
 def make_genesis(config: SimConfig, ids: list[bytes]) -> Genesis:

@@ -24,6 +24,7 @@ from raclette.sim.config import EPOCH_S, SimConfig, hash_power, make_genesis
 from raclette.sim.faults import plan_faults, quiet_from
 from raclette.sim.host import Host
 from raclette.sim.liars import LiarSpec, Scene, make_liar
+from raclette.sim.liars.private_chain import SIGNED
 from raclette.sim.log import Entry, EventLog
 from raclette.sim.mischief import Mischief
 from raclette.sim.models import internet_2019, make_model
@@ -195,7 +196,8 @@ class Simulation:
 
     def _sent(self, raw: bytes) -> bool:
         """Did anybody sign this transaction for this chain?"""
-        return self.clients.sent(raw) or self.mischief.lawful(raw)
+        attackers = any(raw in plot.get(SIGNED, ()) for plot in self._plots.values())
+        return self.clients.sent(raw) or self.mischief.lawful(raw) or attackers
 
     def missing(self, world: World) -> str:
         """What still keeps the run from being settled; empty if nothing does."""

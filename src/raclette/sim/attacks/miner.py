@@ -93,6 +93,7 @@ class PoolMiner:
 
     def _follow(self, event: Event, effects: list[Effect]) -> None:
         """Let the honest engine react, without its mining, and tell the pool what is public now."""
+        before = self._public_head
         for effect in self.inner.handle(event):
             match effect:
                 case Seal() | StopSealing():
@@ -107,7 +108,8 @@ class PoolMiner:
         match event:
             case BlockReceived(_, _, block, _) | Received(_, _, BlockAnnouncement(_, block)) if block is not None:
                 self._tell(block.hash)
-        self._tell(self._public_head)
+        if self._public_head != before:
+            self._tell(self._public_head)
 
     def _tell(self, block_hash: bytes) -> None:
         """The pool hears of a block that our chain has taken, after those below it."""

@@ -55,8 +55,7 @@ class Pool:
         if self._tip is None:
             self._begin(head)
         tasks = self._tasks[member] = deque()
-        hidden = [entry for entry in self._above_fork() if not entry.public]
-        tasks.extend(Task(entry.block, False) for entry in hidden if entry.block is not None)
+        tasks.extend(Task(block, False) for block in self.hidden)
         return tasks
 
     def knows(self, block_hash: bytes) -> bool:
@@ -67,6 +66,11 @@ class Pool:
         """Is it one of ours that is not public?"""
         entry = self._entries.get(block_hash)
         return entry is not None and not entry.public
+
+    @property
+    def hidden(self) -> list[Block]:
+        """Our blocks above the fork that are not public, oldest first."""
+        return [entry.block for entry in self._above_fork() if entry.block is not None and not entry.public]
 
     @property
     def lowest(self) -> int:
@@ -113,7 +117,10 @@ class Pool:
             self._play(self.strategy.heard(self.fork))
 
     def start_over(self, head: Header) -> None:
-        """The public chain went back below everything known: follow it from its `head`."""
+        """The public chain went back below everything known: follow it from its `head`. Ignored while that is not
+        higher: it may be a branch long forgotten, at a member that is late."""
+        if head.number <= self._their_tip().number:
+            return
         self.restarts += 1
         self._begin(head)
 

@@ -4,7 +4,22 @@ from collections.abc import Mapping
 
 from raclette.node.host import HostedNode
 from raclette.primitives.errors import ConfigError
-from raclette.sim.liars import delay, equivocate, forge, mutate, selective, silent, spam, twins, withhold_votes
+from raclette.sim.liars import (
+    delay,
+    equivocate,
+    forge,
+    mutate,
+    private_chain,
+    selective,
+    selfish,
+    silent,
+    spam,
+    stubborn,
+    time_warp,
+    twins,
+    withhold,
+    withhold_votes,
+)
 from raclette.sim.liars.contract import LiarKind, LiarSpec, Parameter, Scene
 from raclette.sim.liars.delay import Delay
 from raclette.sim.liars.liar import Liar
@@ -23,6 +38,11 @@ _KINDS = (
     forge.KIND,
     mutate.KIND,
     spam.KIND,
+    selfish.KIND,
+    stubborn.KIND,
+    private_chain.KIND,
+    withhold.KIND,
+    time_warp.KIND,
 )
 LIARS: Mapping[str, LiarKind] = {kind.name: kind for kind in _KINDS}
 
