@@ -2,7 +2,21 @@
 
 from importlib import import_module
 
-MODULES = ("demo", "up", "node", "db", "wallet", "money", "look", "console", "sim", "lab", "bench", "registry")
+MODULES = (
+    "demo",
+    "up",
+    "node",
+    "db",
+    "wallet",
+    "money",
+    "look",
+    "console",
+    "sim",
+    "scenarios",
+    "lab",
+    "bench",
+    "registry",
+)
 
 
 def load() -> None:

@@ -1,6 +1,7 @@
 """`raclette sim`: the same node code in the simulator."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +9,8 @@ import typer
 
 from raclette.cli.app import app, examples
 from raclette.cli.output import VERDICT_FAILED, Json, console, one_line_errors, print_json, print_pairs, print_table
+from raclette.cli.scenarios import Beyond, Order, Set, judged, run_order, show_verdict
+from raclette.primitives.errors import ConfigError
 from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.protocols import find_protocol
 
@@ -16,6 +19,10 @@ SHOWN_VIOLATIONS_MAX = 20
 
 @app.command(
     epilog=examples(
+        "raclette sim pbft-partition",
+        "raclette sim mine.toml --seeds 20 --out report",
+        "raclette sim nakamoto-selfish --set share=0.4 --seed 3 --json",
+        "raclette sim pbft-partition --watch",
         "raclette sim --protocol pbft --nodes 4 --seed 7",
         "raclette sim --protocol nakamoto --nodes 20 --network internet-2019 --json",
         "raclette sim --seed 3 --faults --log run.log --diagram run.svg",
@@ -27,6 +34,19 @@ SHOWN_VIOLATIONS_MAX = 20
 )
 @one_line_errors
 def sim(
+    context: typer.Context,
+    file: Annotated[
+        str | None, typer.Argument(help="A scenario file, or the name of one: see `raclette scenarios`.")
+    ] = None,
+    put: Set = None,
+    seeds: Annotated[int, typer.Option(min=0, help="With FILE: so many seeds, over all cores.")] = 0,
+    beyond: Beyond = False,
+    out: Annotated[Path | None, typer.Option(help="With FILE: write report and records into this folder.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show the run in the terminal as it happens.")] = False,
+    jobs: Annotated[int, typer.Option(min=0, help="With FILE: processes; 0: one for each core.")] = 0,
+    kernel: Annotated[
+        str | None, typer.Option(help="With FILE, engine fidelity: auto, reference or fast; the same run.")
+    ] = None,
     protocol: Annotated[str, typer.Option(help="Consensus protocol: see `raclette protocols`.")] = "pbft",
     ledger: Annotated[str, typer.Option(help="Ledger: see `raclette ledgers`.")] = "bank",
     nodes: Annotated[int, typer.Option("--nodes", "-n", min=1, help="Number of nodes.")] = 4,
@@ -50,9 +70,26 @@ def sim(
     campaign: Annotated[int, typer.Option(min=0, help="Run this many seeds with faults, over all cores.")] = 0,
     json: bool = Json,
 ) -> None:
-    """Simulate a network: virtual time, seeded, reproducible. Exit code 0 only if it agreed and no checker objected."""
+    """Simulate a network: virtual time, seeded, reproducible. Exit code 0 only if it agreed and no checker objected.
+
+    With FILE the scenario says what is run; without it the options below do.
+    """
     from raclette.sim.campaign import schedule, with_faults
     from raclette.sim.config import SimConfig, Workload
+
+    given = _given(context)
+    window = int(start * SECOND), None if stop is None else int(stop * SECOND)
+    if file is not None:
+        _refuse(given & _WITHOUT_FILE, "stands beside a scenario file; accepted is --set")
+        if kernel is not None:
+            put = [*(put or []), f"kernel={kernel!r}"]
+        order = Order(file, put=put or [], beyond=beyond, seed=seed if "seed" in given else None, seeds=seeds)
+        if log or diagram or watch:
+            _scenario_once(order, log, diagram, window, json=json, watch=watch)
+        else:
+            run_order(order, json=json, out=out, jobs=jobs)
+        return
+    _refuse(given & _WITH_FILE, "needs a scenario file: see `raclette scenarios`")
 
     interval = int(seconds * SECOND * 8 // 10) // max(1, transactions)
     config = SimConfig(
@@ -72,35 +109,119 @@ def sim(
     elif faults:
         config.validate()
         config = with_faults(config)
-    window = int(start * SECOND), None if stop is None else int(stop * SECOND)
+    if watch:
+        _watch(config, f"{config.protocol}, seed {config.seed}", json)
+        return
     _single(config, log, diagram, window, json)
 
 
-def _single(config: Any, log: Path | None, diagram: Path | None, window: tuple[int, int | None], json: bool) -> None:
+# Options that make sense only without, or only with, a scenario file.
+_WITHOUT_FILE = frozenset(
+    {"protocol", "ledger", "nodes", "network", "seconds", "transactions", "faults", "storm", "campaign"}
+)
+_WITH_FILE = frozenset({"put", "seeds", "beyond", "out", "jobs", "kernel"})
+
+
+def _given(context: typer.Context) -> set[str]:
+    """Names of the parameters that the command line set."""
+    return {
+        name
+        for name in context.params
+        if (source := context.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
+    }
+
+
+def _refuse(names: set[str], why: str) -> None:
+    """Raises ConfigError for the first of them."""
+    if names:
+        name = sorted(names)[0]
+        raise ConfigError(f"--{'set' if name == 'put' else name} {why}")
+
+
+def _scenario_once(
+    order: Order, log: Path | None, diagram: Path | None, window: tuple[int, int | None], *, json: bool, watch: bool
+) -> None:
+    """One seed of a scenario, with its log, its diagram, or before one's eyes."""
+    from raclette.lab.scenario import resolve, run_seed, to_config
+    from raclette.sim.log import Entry
+
+    scenario = order.scenario
+    if len(scenario.seeds) != 1:
+        raise ConfigError(
+            f"seeds: {len(scenario.seeds)} runs; accepted with --log, --diagram and --watch is one (--seed)"
+        )
+    if scenario.fidelity != "full":
+        raise ConfigError('fidelity: "engine"; accepted with --log, --diagram and --watch is "full"')
+    seed = scenario.seeds[0]
+    if watch:
+        _watch(to_config(resolve(scenario, seed), order.file.folder), f"{order.file.name}, seed {seed}", json)
+        return
+    entries: list[Entry] = []
+    outcome = run_seed(scenario, seed, order.file.folder, log=entries.append)
+    _write_entries(entries, scenario.nodes, f"{order.file.name}, seed {seed}", log, diagram, window)
+    found = judged(order, [outcome])
+    if json:
+        print_json(found)
+    else:
+        show_verdict(found, scenario, None)
+    if not outcome.agreed:
+        raise typer.Exit(VERDICT_FAILED)
+
+
+def _watch(config: Any, title: str, json: bool) -> None:
+    from raclette.cli.watch import watch
+    from raclette.sim.simulate import Simulation
+
+    report = watch(Simulation(config, record=True), title)
+    if report is None:
+        return
+    if json:
+        print_json(report.to_json())
+    else:
+        _show(report.to_json())
+    if not report.agreed:
+        raise typer.Exit(VERDICT_FAILED)
+
+
+def _write_entries(
+    entries: Sequence[Any],
+    nodes: int,
+    title: str,
+    log: Path | None,
+    diagram: Path | None,
+    window: tuple[int, int | None],
+) -> None:
     from raclette.sim.diagram import Diagram
+
+    if log:
+        log.write_text("".join(entry.line() + "\n" for entry in entries))
+    if diagram:
+        begin, end = window
+        diagram.write_text(Diagram(entries, nodes, start=begin, end=end, title=title).svg())
+
+
+def _single(config: Any, log: Path | None, diagram: Path | None, window: tuple[int, int | None], json: bool) -> None:
     from raclette.sim.log import Entry
     from raclette.sim.simulate import simulate
 
     entries: list[Entry] = []
     report = simulate(config, entries.append if log or diagram else None)
-    if log:
-        log.write_text("".join(entry.line() + "\n" for entry in entries))
-    if diagram:
-        begin, end = window
-        title = f"{config.protocol}, seed {config.seed}"
-        diagram.write_text(Diagram(entries, config.nodes, start=begin, end=end, title=title).svg())
-    result = report.to_json()
+    _write_entries(entries, config.nodes, f"{config.protocol}, seed {config.seed}", log, diagram, window)
     if json:
-        print_json(result)
+        print_json(report.to_json())
     else:
-        apart = ("messages", "bytes", "violations")  # shown below
-        print_pairs("", {key: value for key, value in result.items() if key not in apart})
-        kinds = sorted(result["messages"].items(), key=lambda item: -item[1])
-        print_table("messages", ("kind", "count", "bytes"), ((k, n, result["bytes"].get(k, 0)) for k, n in kinds))
-        for violation in result["violations"][:SHOWN_VIOLATIONS_MAX]:
-            console.print(f"[red]violation[/red] {violation}")
+        _show(report.to_json())
     if not report.agreed:
         raise typer.Exit(VERDICT_FAILED)
+
+
+def _show(result: dict[str, Any]) -> None:
+    apart = ("messages", "bytes", "violations")  # shown below
+    print_pairs("", {key: value for key, value in result.items() if key not in apart})
+    kinds = sorted(result["messages"].items(), key=lambda item: -item[1])
+    print_table("messages", ("kind", "count", "bytes"), ((k, n, result["bytes"].get(k, 0)) for k, n in kinds))
+    for violation in result["violations"][:SHOWN_VIOLATIONS_MAX]:
+        console.print(f"[red]violation[/red] {violation}")
 
 
 def _campaign(protocol: str, first: int, count: int, json: bool) -> None:

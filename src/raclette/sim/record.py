@@ -186,8 +186,12 @@ class RunRecord:
         return sorted(found)
 
     def heights(self, points: int = 200) -> list[tuple[int, int, int, int]]:
-        """The run as a curve, at equal distances: (time, lowest and highest head of honest nodes, highest final)."""
+        """The run as a curve, at equal distances: (time, lowest and highest head of honest nodes, highest final).
+
+        Where the record has no changes of heads (engine fidelity), a node's head is the highest block it has had."""
         marks = [self.end * i // max(1, points) for i in range(points + 1)]
+        if not self.heads:
+            return [(mark, *self._heights_at(mark), 0) for mark in marks]
         head, final, curve = [0] * self.nodes, 0, []
         heads, finals = iter([*self.heads, None]), iter([*self.finals, None])
         change, finality = next(heads), next(finals)
@@ -201,6 +205,15 @@ class RunRecord:
             ours = [height for node, height in enumerate(head) if self.honest[node]] or [0]
             curve.append((mark, min(ours), max(ours), final))
         return curve
+
+    def _heights_at(self, mark: int) -> tuple[int, int]:
+        tops = [0] * self.nodes
+        for block, times in zip(self.blocks, self.reached, strict=True):
+            if block.born <= mark:
+                for node, time in enumerate(times):
+                    if time <= mark and time != NEVER and block.height > tops[node]:
+                        tops[node] = block.height
+        return min(tops, default=0), max(tops, default=0)
 
 
 class Recorder:
