@@ -20,7 +20,7 @@ from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.sim.fast import choose_kernel
 from raclette.sim.miners import difficulty_for, draw_power, make_miners
 from raclette.sim.models import Regions, assign_regions, internet_2019
-from raclette.sim.relay import Relay, search_work
+from raclette.sim.relay import SEARCH_MAX_NS, Relay, search_work
 from raclette.sim.topology import make_topology
 from raclette.sim.wiring import Wiring, regional, uniform
 
@@ -218,7 +218,7 @@ def run_model(wiring: Wiring, power: Sequence[int], interval_ms: int, blocks: in
     if len(power) != wiring.nodes:
         raise ConfigError(f"power: {len(power)} figures for {wiring.nodes} nodes")
     work = search_work((1 << 256) // difficulty_for(power, interval_ms) - 1)
-    mined = model.Model(wiring, [work // rate for rate in power], blocks)
+    mined = model.Model(wiring, [min(work // rate, SEARCH_MAX_NS) for rate in power], blocks)
     mined.run()
     digest = blake2b((mined.rows.digest() + mined.trace_digest()).encode(), digest_size=32).hexdigest()
     return PowRun(

@@ -34,6 +34,10 @@ STREAM_SEAL = 1 << 33
 # A search for work w at power p takes w / p * surprisal * ln 2 / 2**96, see `fixed.exponential`.
 _SEARCH_SHIFT = 2 * fixed.FRACTION_BITS
 
+# No search takes longer than this in the mean (146 years): a slower node finds nothing anyway, and the compiled model
+# counts in 64 bits.
+SEARCH_MAX_NS = NEVER
+
 Draws = Callable[[int], Iterator[int]]
 
 
@@ -228,7 +232,7 @@ class Relay:
 
     def _search(self, node: int, effect: Seal) -> None:
         """Draw when the search ends: exponential, as long as 2**256 / target hashes take."""
-        mean = search_work(effect.target) // self._hash_power[node]
+        mean = min(search_work(effect.target) // self._hash_power[node], SEARCH_MAX_NS)
         length = mean * next(self._draws[node]) * fixed.LN2 >> _SEARCH_SHIFT
         self._candidates[node] = effect.header
         self._searches.start(node, self.now + 1 + length)

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from raclette.sim import fixed
-from raclette.sim.fast.jit import Number, jit
+from raclette.sim.fast.jit import Number, inner, lean
 from raclette.sim.models import QUANTILE_BITS
-from raclette.sim.wiring import DELAY_MAX_NS, GOLDEN
+from raclette.sim.wiring import DELAY_MAX_NS, GOLDEN, NEVER
 
 U64 = np.uint64
 Words = npt.NDArray[Any]
@@ -20,6 +20,7 @@ Words = npt.NDArray[Any]
 _GOLDEN = U64(GOLDEN)
 _MIX1, _MIX2 = U64(0xBF58476D1CE4E5B9), U64(0x94D049BB133111EB)
 _U0, _U1, _U27, _U30, _U31, _U32, _U64 = (U64(n) for n in (0, 1, 27, 30, 31, 32, 64))
+_NEVER = U64(NEVER)
 _HALF = U64(0xFFFFFFFF)
 TAIL_SHIFT = U64(64 - QUANTILE_BITS)
 _FRACTION = fixed.FRACTION_BITS
@@ -37,7 +38,7 @@ def tables() -> Words:
     return np.array([fixed.log_table(), fixed.power_table()], dtype=np.int64)
 
 
-@jit
+@lean
 def mix(value: Number) -> Number:
     """splitmix64's finaliser."""
     value = (value ^ (value >> _U30)) * _MIX1
@@ -45,13 +46,13 @@ def mix(value: Number) -> Number:
     return value ^ (value >> _U31)
 
 
-@jit
+@lean
 def draw(key: Number, counter: Number) -> Number:
     """The number that `key` gives for `counter`."""
     return mix(key + counter * _GOLDEN)
 
 
-@jit
+@inner
 def _wide(a: Number, b: Number) -> tuple[Number, Number]:
     """High and low word of a product."""
     a1, a0, b1, b0 = a >> _U32, a & _HALF, b >> _U32, b & _HALF
@@ -60,9 +61,9 @@ def _wide(a: Number, b: Number) -> tuple[Number, Number]:
     return a1 * b1 + (middle >> _U32) + (other >> _U32) + carry, a * b
 
 
-@jit
+@lean
 def product3(a: Number, b: Number, c: Number, shift: Number) -> Number:
-    """a * b * c >> shift, for 0 <= shift < 128 and a result that fits 63 bits."""
+    """a * b * c >> shift, for 0 <= shift < 128; NEVER (2**62) if it is more than that."""
     high, low = _wide(U64(a), U64(b))
     h1, w0 = _wide(low, U64(c))
     h2, l2 = _wide(high, U64(c))
@@ -71,12 +72,13 @@ def product3(a: Number, b: Number, c: Number, shift: Number) -> Number:
     if shift >= 64:
         w0, w1, w2 = w1, w2, _U0
         shift -= 64
-    if shift == 0:
-        return np.int64(w0)
-    return np.int64((w0 >> U64(shift)) | (w1 << U64(64 - shift)))
+    if shift > 0:
+        w0 = (w0 >> U64(shift)) | (w1 << U64(64 - shift))
+        w1 >>= U64(shift)
+    return NEVER if w2 or w1 or w0 > _NEVER else np.int64(w0)
 
 
-@jit
+@inner
 def _over(a: Number, b: Number) -> Number:
     """(a << 48) // b, for a < 2**37 and b < 2**49: long division."""
     a <<= 26
@@ -87,7 +89,7 @@ def _over(a: Number, b: Number) -> Number:
     return quotient
 
 
-@jit
+@lean
 def surprisal(u: Number, table: Words) -> Number:
     """As `fixed.surprisal`."""
     value = u + _U1
@@ -108,13 +110,13 @@ def surprisal(u: Number, table: Words) -> Number:
     return (64 << _FRACTION) - ((whole << _FRACTION) + table[0, index] + _over(ln, _LN2))
 
 
-@jit
+@lean
 def exponential(mean: Number, u: Number, table: Words) -> Number:
-    """As `fixed.exponential`."""
+    """As `fixed.exponential`, at most NEVER."""
     return product3(mean, surprisal(u, table), _LN2, 2 * _FRACTION)
 
 
-@jit
+@lean
 def exact_delay(law: Words, u: Number, table: Words) -> Number:
     """As `wiring.Delay.exact`. `law` is (scale, numerator, denominator)."""
     if law[1] == 0:

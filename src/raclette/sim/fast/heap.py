@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from raclette.sim.fast.jit import Number, jit
+from raclette.sim.fast.jit import Number, lean
 
 Rows = npt.NDArray[Any]
 
@@ -32,7 +32,7 @@ def grown(rows: Rows, capacity: int) -> Rows:
     return larger
 
 
-@jit
+@lean
 def push(heap: Rows, size: Number, time: Number, payload: Number) -> Number:
     """Insert; the new size. There must be room: size < len(heap)."""
     place = size
@@ -49,7 +49,7 @@ def push(heap: Rows, size: Number, time: Number, payload: Number) -> Number:
     return size + 1
 
 
-@jit
+@lean
 def drop_first(heap: Rows, size: Number) -> Number:
     """Remove the first of `size` > 0 rows; the new size."""
     size -= 1

@@ -60,3 +60,19 @@ def jit(function: F) -> F:
     """Compile `function` when it is first called, once for each machine."""
     compiled: F = _numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     return compiled
+
+
+def lean(function: F) -> F:
+    """The same without counting references: five times as fast where a tuple of arrays goes from function to function.
+    Such a function makes no array, keeps none and returns none."""
+    compiled: F = _numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
+    return compiled
+
+
+def inner(function: F) -> F:
+    """As `lean`, for a function that only compiled code calls: what Python would need to call it is left out, which
+    makes half of the work of compiling."""
+    compiled: F = _numba.njit(
+        cache=True, nogil=True, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True
+    )(function)
+    return compiled

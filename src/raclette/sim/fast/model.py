@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from raclette.primitives.errors import ConfigError
 from raclette.primitives.units import MILLISECOND
 from raclette.protocols.nakamoto.engine import SETTLE_NS
 from raclette.sim.fast.arithmetic import U64, draw, exponential, mix
 from raclette.sim.fast.heap import drop_first, grown, make_heap, push
-from raclette.sim.fast.jit import Number, jit
+from raclette.sim.fast.jit import Number, inner, lean
 from raclette.sim.fast.relay import Rows
 from raclette.sim.fast.wire import (
     DONE_ROW,
@@ -120,7 +119,7 @@ def make_miners(seed: int, means: list[int], blocks: int) -> Miners:
 # Searches and timers
 
 
-@jit
+@inner
 def _set_timer(m: Miners, timer: Number, node: Number, time: Number) -> None:
     """As `sim.timers`: an entry that waits already stays; it is moved when its time comes."""
     m.timers[timer, 0, node] = time
@@ -131,7 +130,7 @@ def _set_timer(m: Miners, timer: Number, node: Number, time: Number) -> None:
         m.sizes[timer] = push(m.queues[timer], m.sizes[timer], time, code)
 
 
-@jit
+@inner
 def _take_timer(m: Miners, timer: Number) -> Number:
     """Remove the first entry; the node whose timer is due with it, or -1."""
     time = m.queues[timer, 0, 0]
@@ -151,7 +150,7 @@ def _take_timer(m: Miners, timer: Number) -> Number:
     return -1
 
 
-@jit
+@inner
 def _stop(m: Miners, node: Number) -> None:
     """`node` searches no more."""
     m.nodes[END, node] = NEVER
@@ -161,13 +160,13 @@ def _stop(m: Miners, node: Number) -> None:
         m.meta[FIRST_END] = m.nodes[END, first]
 
 
-@jit
+@inner
 def _search(w: Wires, m: Miners, time: Number, node: Number) -> None:
     """A candidate on the head: draw when the search ends, and renew it in an hour."""
     m.nodes[DRAWN, node] += 1
     key = mix(m.seed[0] + (_STREAM + U64(node)) * _GOLDEN)
     u = draw(key, U64(m.nodes[DRAWN, node]) + _ONE)
-    end = time + 1 + exponential(m.nodes[MEAN, node], u, w.tables)
+    end = min(time + 1 + exponential(m.nodes[MEAN, node], u, w.tables), NEVER)
     _stop(m, node)
     m.nodes[END, node] = end
     if end < m.meta[FIRST_END] or (end == m.meta[FIRST_END] and node < m.meta[FIRST_NODE]):
@@ -179,7 +178,7 @@ def _search(w: Wires, m: Miners, time: Number, node: Number) -> None:
 # The tree
 
 
-@jit
+@inner
 def _connect(m: Miners, node: Number, slot: Number) -> Number:
     """The block is in the node's tree, and so are those that waited for it. The best block of the node then."""
     best = m.nodes[HEAD, node]
@@ -210,7 +209,7 @@ def _connect(m: Miners, node: Number, slot: Number) -> Number:
     return best
 
 
-@jit
+@inner
 def _take(m: Miners, time: Number, node: Number, slot: Number) -> None:
     """`node` has a block: into its tree if the parent is there, and on to a new head if it is better."""
     if m.known[m.blocks[slot, PARENT], node] == 0:
@@ -233,7 +232,7 @@ def _take(m: Miners, time: Number, node: Number, slot: Number) -> None:
         _set_timer(m, MINE, node, time + SETTLE_NS)
 
 
-@jit
+@inner
 def _seal(w: Wires, m: Miners) -> None:
     """The first search ends: a new block."""
     time, node = m.meta[FIRST_END], m.meta[FIRST_NODE]
@@ -253,7 +252,7 @@ def _seal(w: Wires, m: Miners) -> None:
     announce(w, time, slot, node)
 
 
-@jit
+@inner
 def _note(m: Miners, time: Number, code: Number) -> None:
     place = m.meta[NOTED]
     m.trace[place, 0] = time
@@ -265,14 +264,14 @@ def _note(m: Miners, time: Number, code: Number) -> None:
 # The run
 
 
-@jit
+@lean
 def begin(w: Wires, m: Miners) -> None:
     """Everybody starts to search."""
     for node in range(m.nodes.shape[1]):
         _search(w, m, 0, node)
 
 
-@jit
+@inner
 def _first_timer(m: Miners) -> Number:
     """The timer whose first entry comes first."""
     if m.sizes[MINE] == 0:
@@ -283,7 +282,7 @@ def _first_timer(m: Miners) -> Number:
     return REFRESH if other <= time else MINE
 
 
-@jit
+@inner
 def _end(w: Wires, m: Miners) -> Number:
     """When the run is over: as `Relay._end`."""
     if m.meta[SEALED] < m.meta[WANTED]:
@@ -293,7 +292,7 @@ def _end(w: Wires, m: Miners) -> Number:
     return NEVER if w.meta[SIZE] > 0 else w.meta[NOW] + LOOKAHEAD_MAX_NS
 
 
-@jit
+@inner
 def _lacks(w: Wires, m: Miners) -> Number:
     """What must be made room for before the next event, if anything."""
     if w.meta[SIZE] + w.const[RESERVE] + 2 * w.meta[SLOTS] > len(w.heap):
@@ -305,7 +304,7 @@ def _lacks(w: Wires, m: Miners) -> Number:
     return ROW_DONE if w.meta[DONE_ROW] != NO_ROW else FINISHED
 
 
-@jit
+@lean
 def mine(w: Wires, m: Miners) -> Number:
     """Go on to the end, or until somebody must make room: a reason from the list above."""
     while True:
@@ -343,9 +342,7 @@ class Model:
     """A run of the model: `run` it once."""
 
     def __init__(self, wiring: Wiring, means: list[int], blocks: int) -> None:
-        """`means[node]` is how long a search of the node takes in the mean (ns). Raises ConfigError."""
-        if max(means) >= NEVER >> 8:
-            raise ConfigError("interval_ms: a node would search for longer than the clock runs")
+        """`means[node]` is how long a search of the node takes in the mean (ns), at most NEVER."""
         self.rows = Rows(wiring, wiring.lookahead)
         self._miners = make_miners(wiring.seed, means, blocks)
         self._hash = blake2b(digest_size=32)

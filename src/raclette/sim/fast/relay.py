@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from raclette.primitives.errors import Misuse
 from raclette.sim.fast.heap import drop_first, grown
-from raclette.sim.fast.jit import jit
+from raclette.sim.fast.jit import lean
 from raclette.sim.fast.wire import (
     BATCH_ROWS,
     DONE_ROW,
@@ -38,7 +38,7 @@ from raclette.sim.wiring import HELD, KEPT, LOOKAHEAD_MAX_NS, NEVER, SLOT_MASK, 
 LIMIT_REACHED, GROW, TRACE_FULL, BATCH_FULL, ROW_DONE = range(5)
 
 
-@jit
+@lean
 def advance(w: Wires) -> int:
     """Run up to `meta[LIMIT]`, which deliveries bring nearer. A reason from the list above."""
     meta = w.meta

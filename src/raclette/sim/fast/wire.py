@@ -13,7 +13,7 @@ import numpy.typing as npt
 from raclette.primitives.randomness import draw64
 from raclette.sim.fast.arithmetic import LAW, TAIL_SHIFT, U64, draw, exact_delay, mix, tables
 from raclette.sim.fast.heap import make_heap, push
-from raclette.sim.fast.jit import Number, jit
+from raclette.sim.fast.jit import Number, inner, lean
 from raclette.sim.wiring import (
     BLOCK,
     GETDATA,
@@ -159,7 +159,7 @@ def _cuts(wiring: Wiring) -> Ints:
 # Draws
 
 
-@jit
+@inner
 def delay_of(w: Wires, code: Number, sender_place: Number, receiver_place: Number) -> Number:
     """How long the message with this code travels."""
     u = draw(w.keys[DELAY_KEY], U64(code))
@@ -170,27 +170,33 @@ def delay_of(w: Wires, code: Number, sender_place: Number, receiver_place: Numbe
     return exact_delay(w.laws[kind], u, w.tables)
 
 
-@jit
+@inner
 def _fate(w: Wires, time: Number, code: Number) -> Number:
     return mix(draw(w.keys[FATE_KEY], U64(code)) + U64(time) * _GOLDEN)
 
 
-@jit
+@inner
 def _is_cut(w: Wires, a: Number, b: Number, start: Number, end: Number) -> Number:
     """Is the link down at any moment from `start` to `end`?"""
     link = min(a, b) << NODE_BITS | max(a, b)
-    for row in range(np.searchsorted(w.cuts[:, 0], link), len(w.cuts)):
-        if w.cuts[row, 0] != link:
-            break
-        if w.cuts[row, 1] <= end and start < w.cuts[row, 2]:
+    low, high = 0, len(w.cuts)
+    while low < high:
+        middle = (low + high) >> 1
+        if w.cuts[middle, 0] < link:
+            low = middle + 1
+        else:
+            high = middle
+    while low < len(w.cuts) and w.cuts[low, 0] == link:
+        if w.cuts[low, 1] <= end and start < w.cuts[low, 2]:
             return True
+        low += 1
     return False
 
 
 # What a node says
 
 
-@jit
+@inner
 def note(w: Wires, time: Number, code: Number) -> None:
     """An event with an effect, for the digest."""
     place = w.meta[TRACED]
@@ -199,12 +205,12 @@ def note(w: Wires, time: Number, code: Number) -> None:
     w.meta[TRACED] = place + 1
 
 
-@jit
+@inner
 def _queue(w: Wires, time: Number, code: Number) -> None:
     w.meta[SIZE] = push(w.heap, w.meta[SIZE], time, code)
 
 
-@jit
+@lean
 def announce(w: Wires, time: Number, slot: Number, node: Number) -> None:
     """`node` tells its neighbours of a block that it has. There must be room for `RESERVE` events."""
     first, last = w.offsets[node], w.offsets[node + 1]
@@ -221,7 +227,7 @@ def announce(w: Wires, time: Number, slot: Number, node: Number) -> None:
         _tell(w, time, slot, w.edges[edge] & NODE_MASK, node)
 
 
-@jit
+@inner
 def _announce_pruned(w: Wires, time: Number, slot: Number, row: Number, node: Number) -> None:
     """The same without the announcements that cannot matter."""
     base = _INV | slot << SLOT_SHIFT | node
@@ -244,7 +250,7 @@ def _announce_pruned(w: Wires, time: Number, slot: Number, row: Number, node: Nu
     w.meta[SKIPPED] += skipped
 
 
-@jit
+@inner
 def _tell(w: Wires, time: Number, slot: Number, peer: Number, node: Number) -> None:
     """One announcement where none is skipped; counted by the caller."""
     code = _INV | slot << SLOT_SHIFT | peer << NODE_BITS | node
@@ -261,7 +267,7 @@ def _tell(w: Wires, time: Number, slot: Number, peer: Number, node: Number) -> N
     _queue(w, arrival, code)
 
 
-@jit
+@inner
 def _send(w: Wires, start: Number, arrival: Number, code: Number) -> None:
     """A request or a block is on its way from `start` to `arrival`, unless it gets lost."""
     if w.const[CLEAN]:
@@ -276,7 +282,7 @@ def _send(w: Wires, start: Number, arrival: Number, code: Number) -> None:
         _queue(w, arrival + 1 + np.int64(mix(fate ^ _SALT_LATE) >> _LATE_SHIFT), code)
 
 
-@jit
+@inner
 def _ask(w: Wires, time: Number, slot: Number, row: Number, node: Number, peer: Number) -> None:
     code = GETDATA << KIND_SHIFT | slot << SLOT_SHIFT | peer << NODE_BITS | node
     _send(w, time, time + w.const[OVERHEAD] + delay_of(w, code, w.places[node], w.places[peer]), code)
@@ -289,7 +295,7 @@ def _ask(w: Wires, time: Number, slot: Number, row: Number, node: Number, peer: 
 # What a node hears. Each handler says whether anything changed.
 
 
-@jit
+@inner
 def _on_inv(w: Wires, time: Number, slot: Number, node: Number, peer: Number) -> Number:
     row = w.slots[slot, ROW]
     if row == NO_ROW:
@@ -306,7 +312,7 @@ def _on_inv(w: Wires, time: Number, slot: Number, node: Number, peer: Number) ->
     return False
 
 
-@jit
+@inner
 def _on_getdata(w: Wires, time: Number, slot: Number, node: Number, peer: Number) -> None:
     here, there = w.places[node], w.places[peer]
     start = max(time, w.clocks[0, node])
@@ -319,7 +325,7 @@ def _on_getdata(w: Wires, time: Number, slot: Number, node: Number, peer: Number
     _send(w, start, arrival, code)
 
 
-@jit
+@inner
 def _on_body(w: Wires, time: Number, slot: Number, node: Number, peer: Number) -> Number:
     """The body is here and waits for its turn to be checked."""
     row = w.slots[slot, ROW]
@@ -332,7 +338,7 @@ def _on_body(w: Wires, time: Number, slot: Number, node: Number, peer: Number) -
     return True
 
 
-@jit
+@inner
 def _on_ready(w: Wires, time: Number, slot: Number, node: Number, peer: Number) -> Number:
     """The block is checked: on to the neighbours, and out to the engine."""
     row = w.slots[slot, ROW]
@@ -350,7 +356,7 @@ def _on_ready(w: Wires, time: Number, slot: Number, node: Number, peer: Number) 
     return True
 
 
-@jit
+@lean
 def hold(w: Wires, time: Number, slot: Number, row: Number, node: Number, state: Number) -> None:
     """`node` has the block. When it is the last, the row is done: see `DONE_ROW`."""
     w.state[row, node] = state
@@ -363,7 +369,7 @@ def hold(w: Wires, time: Number, slot: Number, row: Number, node: Number, state:
         w.slots[slot, ROW] = NO_ROW
 
 
-@jit
+@inner
 def _on_retry(w: Wires, time: Number, slot: Number, node: Number) -> Number:
     row = w.slots[slot, ROW]
     if row == NO_ROW or w.state[row, node] != REQUESTED:
@@ -376,7 +382,7 @@ def _on_retry(w: Wires, time: Number, slot: Number, node: Number) -> Number:
     return True
 
 
-@jit
+@inner
 def _on_link(w: Wires, time: Number, node: Number, peer: Number) -> None:
     for slot in range(1, w.meta[SLOTS]):
         row = w.slots[slot, ROW]
@@ -390,7 +396,7 @@ def _on_link(w: Wires, time: Number, node: Number, peer: Number) -> None:
             _tell(w, time, slot, node, peer)
 
 
-@jit
+@inner
 def step(w: Wires, time: Number, code: Number) -> None:
     """Carry out one event, already taken from the queue."""
     kind = code >> KIND_SHIFT
