@@ -7,11 +7,12 @@ hand with `raclette node --config …` is exactly what is started here.
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,13 +21,15 @@ from typing import Any
 from raclette.chain.genesis import CHAIN_ID_DEFAULT, Genesis, even_alloc
 from raclette.chain.presets import SAMPLE_BALANCE
 from raclette.cli.client import RpcClient, wait_until_ready
+from raclette.cli.testbed.wires import LOOPBACK, Loopback, Wires
 from raclette.live.keyfile import load_or_create_key
 from raclette.primitives.errors import RacletteError
 from raclette.primitives.hashing import sha256
 from raclette.primitives.signing import Ed25519Signer
 from raclette.protocols import find_protocol
 
-HOST = "127.0.0.1"
+# The tracker, and whoever asks the nodes, as `wires` number them.
+CONTROL = -1
 # A process that does not answer within this did not start; its log says why.
 START_TIMEOUT_S = 30.0
 # A process that does not end within this after SIGTERM is killed.
@@ -43,7 +46,8 @@ class ProcessFailed(RacletteError):
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """What to start. `nodes` take part from the beginning; `late` ones have keys and folders but start when asked."""
+    """What to start. `nodes` take part from the beginning, the last `observers` of them without a vote; `late` ones
+    have keys and folders but start when asked. `alloc` is genesis'; without it, it has `accounts` sample accounts."""
 
     folder: Path
     nodes: int = 4
@@ -53,16 +57,21 @@ class NetworkPlan:
     accounts: int = 1_000
     parameters: Mapping[str, Any] = field(default_factory=dict)
     chain_id: int = CHAIN_ID_DEFAULT
+    observers: int = 0
+    alloc: Mapping[str, Any] = field(default_factory=dict)
+    wires: Wires = field(default_factory=Loopback)
 
 
 class LocalProcess:
     """One child process with a log file."""
 
-    def __init__(self, name: str, folder: Path, arguments: list[str]) -> None:
+    def __init__(self, name: str, folder: Path, arguments: list[str], prefix: Sequence[str] = ()) -> None:
+        """`prefix`: words in front of the command, such as those that enter a network namespace."""
         self.name = name
         self.folder = folder
         self.log = folder / "log"
         self._arguments = arguments
+        self._prefix = prefix
         self._process: asyncio.subprocess.Process | None = None
         self._cpu_before = 0.0
 
@@ -83,6 +92,7 @@ class LocalProcess:
         environment = os.environ | {"PYTHONUNBUFFERED": "1"}
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
+                *self._prefix,
                 sys.executable,
                 "-m",
                 "raclette",
@@ -93,6 +103,18 @@ class LocalProcess:
                 env=environment,
                 start_new_session=True,
             )
+
+    async def suspend(self) -> None:
+        """SIGSTOP: it stands still with all its links until `resume`."""
+        self._tell(signal.SIGSTOP)
+
+    async def resume(self) -> None:
+        """SIGCONT."""
+        self._tell(signal.SIGCONT)
+
+    def _tell(self, number: int) -> None:
+        if self._process is not None and self.running:
+            self._process.send_signal(number)
 
     async def kill(self) -> None:
         """SIGKILL: no goodbye, no flush."""
@@ -140,14 +162,22 @@ class LocalProcess:
 class LocalNode(LocalProcess):
     """A node with its ports and RPC client."""
 
-    def __init__(self, name: str, folder: Path, seed: bytes) -> None:
-        super().__init__(name, folder, ["node", "--config", str(folder / "node.toml")])
+    def __init__(self, name: str, folder: Path, seed: bytes, host: str, prefix: Sequence[str] = ()) -> None:
+        super().__init__(name, folder, ["node", "--config", str(folder / "node.toml")], prefix)
+        self.host = host
         self.seed = seed
         self.node_id = Ed25519Signer(seed).public_key
+        self.beneficiary = "0x" + sha256(b"raclette beneficiary" + self.node_id)[:20].hex()
         self.port = free_port()
         self.rpc_port = free_port()
-        self.rpc_url = f"http://{HOST}:{self.rpc_port}"
+        self.metrics_port = free_port()
+        self.rpc_url = f"http://{host}:{self.rpc_port}"
+        self.metrics_url = f"http://{host}:{self.metrics_port}"
         self.client = RpcClient(self.rpc_url)
+
+    async def wipe(self) -> None:
+        """An empty disk, but for key, configuration and log. Only while it does not run."""
+        shutil.rmtree(self.folder / "db", ignore_errors=True)
 
     async def start(self) -> None:
         """Start it and wait until it answers. Raises ProcessFailed."""
@@ -213,13 +243,16 @@ class LocalNetwork:
         name = f"node-{index}"
         folder = self.plan.folder / name
         folder.mkdir(exist_ok=True)
-        return LocalNode(name, folder, load_or_create_key(folder / "node.key"))
+        wires = self.plan.wires
+        return LocalNode(
+            name, folder, load_or_create_key(folder / "node.key"), wires.address(index), wires.prefix(index)
+        )
 
     def _make_genesis(self) -> Genesis:
         plan = self.plan
         parameters = dict(plan.parameters)
         if "validators" in find_protocol(plan.protocol).parameters.model_fields:
-            parameters["validators"] = ["0x" + node.node_id.hex() for node in self.nodes]
+            parameters["validators"] = ["0x" + node.node_id.hex() for node in self.nodes if self._is_active(node)]
         if find_protocol(plan.protocol).seals:
             parameters = {"initial_difficulty": LOCAL_DIFFICULTY, "block_interval_s": LOCAL_INTERVAL_S, **parameters}
         return Genesis(
@@ -227,22 +260,24 @@ class LocalNetwork:
             ledger=plan.ledger,
             chain_id=plan.chain_id,
             protocol_parameters=parameters,
-            alloc=even_alloc(plan.accounts, SAMPLE_BALANCE),
+            alloc=dict(plan.alloc) or even_alloc(plan.accounts, SAMPLE_BALANCE),
             timestamp=int(time.time()),  # difficulty rules count from here: a genesis of long ago starts far too easy
         )
+
+    def _is_active(self, node: LocalNode) -> bool:
+        return node in self.members[: self.plan.nodes - self.plan.observers] + self.members[self.plan.nodes :]
 
     def _write_tracker_config(self, folder: Path) -> None:
         write_toml(
             folder / "tracker.toml",
             {
                 "tracker": {"data_dir": str(folder), "genesis": str(self.genesis_file)},
-                "network": {"listen": f"{HOST}:{self.tracker_port}"},
+                "network": {"listen": f"{self.plan.wires.address(CONTROL)}:{self.tracker_port}"},
                 "log": {"level": "info"},
             },
         )
 
     def _write_node_config(self, node: LocalNode) -> None:
-        beneficiary = "0x" + sha256(b"raclette beneficiary" + node.node_id)[:20].hex()
         write_toml(
             node.folder / "node.toml",
             {
@@ -250,14 +285,15 @@ class LocalNetwork:
                     "name": node.name,
                     "data_dir": str(node.folder),
                     "genesis": str(self.genesis_file),
-                    "beneficiary": beneficiary,
-                    "active": True,
+                    "beneficiary": node.beneficiary,
+                    "active": self._is_active(node),
                 },
                 "network": {
-                    "listen": f"{HOST}:{node.port}",
-                    "tracker": f"{self.tracker_id.hex()}@{HOST}:{self.tracker_port}",
+                    "listen": f"{node.host}:{node.port}",
+                    "tracker": f"{self.tracker_id.hex()}@{self.plan.wires.address(CONTROL)}:{self.tracker_port}",
                 },
-                "rpc": {"listen": f"{HOST}:{node.rpc_port}"},
+                "rpc": {"listen": f"{node.host}:{node.rpc_port}"},
+                "metrics": {"listen": f"{node.host}:{node.metrics_port}"},
                 "log": {"level": "info"},
             },
         )
@@ -276,6 +312,6 @@ def write_toml(path: Path, sections: Mapping[str, Mapping[str, Any]]) -> None:
 def free_port() -> int:
     """A port that nobody listens on now."""
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port

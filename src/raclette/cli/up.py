@@ -17,10 +17,11 @@ from raclette.chain.genesis import Genesis
 from raclette.chain.presets import sample_key, sample_name
 from raclette.cli.app import app, examples
 from raclette.cli.client import RpcClient
-from raclette.cli.network import HOST, LocalNetwork, LocalNode, NetworkPlan, ProcessFailed
+from raclette.cli.network import LocalNetwork, LocalNode, NetworkPlan, ProcessFailed
 from raclette.cli.output import Json, console, one_line_errors, print_json
 from raclette.cli.purse import Purse
 from raclette.cli.screen import NodeSample, Rates, draw, sample
+from raclette.cli.testbed.wires import LOOPBACK
 from raclette.ledgers import LEDGERS
 from raclette.live.process import read_genesis
 from raclette.primitives.errors import ConfigError
@@ -64,7 +65,7 @@ class LastingNetwork(LocalNetwork):
         node = super()._member(index)
         port = self._first_rpc_port + index
         if self._first_rpc_port and _is_free(port):
-            node.rpc_port, node.rpc_url = port, f"http://{HOST}:{port}"
+            node.rpc_port, node.rpc_url = port, f"http://{LOOPBACK}:{port}"
             node.client = RpcClient(node.rpc_url)
         return node
 
@@ -73,7 +74,7 @@ def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((LOOPBACK, port))
         except OSError:
             return False
         return True
