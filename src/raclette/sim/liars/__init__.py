@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from raclette.node.host import HostedNode
 from raclette.primitives.errors import ConfigError
 from raclette.sim.liars import (
+    bodies,
     delay,
     equivocate,
+    false_headers,
     forge,
     mutate,
     private_chain,
@@ -43,6 +45,8 @@ _KINDS = (
     private_chain.KIND,
     withhold.KIND,
     time_warp.KIND,
+    false_headers.KIND,
+    bodies.KIND,
 )
 LIARS: Mapping[str, LiarKind] = {kind.name: kind for kind in _KINDS}
 

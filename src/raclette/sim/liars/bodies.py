@@ -1,0 +1,88 @@
+"""False bodies: the right header with other transactions beside it.
+
+Nobody signs a list of transactions: the header's root speaks for it. This liar repeats the tail of a list, leaves its
+last item out or exchanges the last two, in what it announces and in what it answers. Every tree of hashes has its own
+weak spot there; Bitcoin's took a list with its tail repeated for the list itself (CVE-2012-2459), and whoever
+remembered the block as invalid had lost it for good.
+"""
+
+from collections.abc import MutableSequence
+from typing import Any
+
+from raclette.chain.block import Block
+from raclette.chain.mempool import SHORT_ID_BYTES
+from raclette.node.host import HostedNode, HostEffect, Transmit
+from raclette.node.wire import parse
+from raclette.primitives import rlp
+from raclette.primitives.randomness import Random
+from raclette.sim.liars.contract import LiarKind, Parameter, Scene
+from raclette.sim.liars.liar import Liar
+
+# Tails that are repeated, in items: a tree of pairs is blind to one whose length is a power of two.
+TAILS = (1, 1, 2, 4)
+# Kinds of content whose frames hold a list of transactions.
+LISTS = frozenset({"engine", "public_message", "bodies", "block_transactions"})
+
+
+class Bodies(Liar):
+    """Lies in `percent` of a hundred lists, to some of those who hear it."""
+
+    def __init__(self, inner: HostedNode, random: Random, percent: int) -> None:
+        super().__init__(inner)
+        self._random = random
+        self._percent = percent
+
+    def twist(self, now: int, effects: tuple[HostEffect, ...]) -> tuple[HostEffect, ...]:
+        out: list[HostEffect] = []
+        for effect in effects:
+            out += self._lie(effect) if isinstance(effect, Transmit) else [effect]
+        return tuple(out)
+
+    def _lie(self, effect: Transmit) -> list[HostEffect]:
+        frame = parse(effect.frame)
+        name = frame.WhichOneof("content")
+        if name not in LISTS or not self._random.chance(self._percent, 100):
+            return [effect]
+        fooled = self._random.sample(effect.peers, 1 + self._random.below(len(effect.peers)))
+        others = tuple(peer for peer in effect.peers if peer not in fooled)
+        content = getattr(frame, name)
+        if name == "bodies":
+            self._twist_bodies(content)
+        elif name == "block_transactions":
+            self._tamper(content.raw)
+        elif content.HasField("body"):
+            ids = content.body.short_ids
+            items = [ids[at : at + SHORT_ID_BYTES] for at in range(0, len(ids), SHORT_ID_BYTES)]
+            self._tamper(items)
+            content.body.short_ids = b"".join(items)
+        told: list[HostEffect] = [effect._replace(peers=others)] if others else []
+        return [*told, effect._replace(peers=tuple(fooled), frame=frame.SerializeToString())]
+
+    def _twist_bodies(self, content: Any) -> None:
+        for place, body in enumerate(content.bodies):
+            items = list(Block.decode_body(body))
+            self._tamper(items)
+            content.bodies[place] = rlp.encode(items)
+
+    def _tamper(self, items: MutableSequence[bytes]) -> None:
+        """In place; a list too short for it stays as it is."""
+        match self._random.below(4):
+            case 0 if len(items) > 1:
+                items.pop()
+            case 1 if len(items) > 1:
+                items[-1], items[-2] = items[-2], items[-1]
+            case _:
+                tail = self._random.choice(TAILS)
+                items.extend(items[-tail:] if tail <= len(items) else ())
+
+
+def _make(scene: Scene) -> HostedNode:
+    return Bodies(scene.make(""), scene.random, scene.parameters["percent"])
+
+
+KIND = LiarKind(
+    "bodies",
+    "shows blocks with other transactions than they have: repeated, left out, exchanged",
+    _make,
+    parameters={"percent": Parameter(40, 1, 100, "how many of a hundred lists are false")},
+)
