@@ -19,6 +19,7 @@ from raclette.primitives.errors import ConfigError, Misuse
 from raclette.primitives.randomness import Random
 from raclette.primitives.signing import Ed25519Signer, Ed25519Verifier, Signer
 from raclette.primitives.units import MILLISECOND, SECOND
+from raclette.protocols import PROTOCOLS
 from raclette.sim.checkers import Checker, Subject, Violation, make_checkers
 from raclette.sim.config import EPOCH_S, SimConfig, hash_power, make_genesis
 from raclette.sim.faults import plan_faults, quiet_from
@@ -30,6 +31,7 @@ from raclette.sim.mischief import Mischief
 from raclette.sim.models import internet_2019, make_model
 from raclette.sim.record import Order, Recorder, RunRecord, stretch_of
 from raclette.sim.replay import Replayer
+from raclette.sim.revenue import Revenue
 from raclette.sim.topology import make_topology
 from raclette.sim.workload import Clients
 from raclette.sim.world import World, WorldSetup, make_seal, make_signatures, node_ids
@@ -46,7 +48,8 @@ class SimReport:
 
     `agreed`: all honest living nodes have the same head (final, where the protocol makes blocks final), every
     transaction is executed, and no checker found anything. `evidence`: the most proofs of guilt at one node. `beyond`:
-    there were more liars than the protocol claims to bear, on purpose.
+    there were more liars than the protocol claims to bear, on purpose. `attack`: what liars earned, where blocks are
+    mined (see `revenue`).
     `digest` is over every event of the run. Times in ms.
     """
 
@@ -79,6 +82,7 @@ class SimReport:
     evidence: int = 0
     liars: dict[str, str] = field(default_factory=dict)
     beyond: bool = False
+    attack: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-able, in a fixed order."""
@@ -145,6 +149,9 @@ class Simulation:
         subject = Subject(config, self.genesis, view_of, replayer, self._sent, self.missing)
         self.checkers = choose_checkers(make_checkers(subject), config.checkers)
         self.world.observers += self.checkers
+        self._revenue = Revenue(subject, self._plots) if config.liars and PROTOCOLS[config.protocol].seals else None
+        if self._revenue is not None:
+            self.world.observers.append(self._revenue)
         self._recorder = self._make_recorder() if record else None
 
     @property
@@ -342,6 +349,7 @@ class Simulation:
             evidence=max((len(view_of(host).evidence()) for host in honest), default=0),
             liars={f"n{index:02d}": str(config.liars[index]) for index in sorted(config.liars)},
             beyond=config.beyond,
+            attack=self._revenue.report(world) if self._revenue is not None else {},
         )
 
 
