@@ -5,12 +5,16 @@ from collections.abc import Mapping
 from raclette.node.host import HostedNode
 from raclette.primitives.errors import ConfigError
 from raclette.sim.liars import (
+    balance,
     bodies,
     delay,
+    eclipse,
     equivocate,
     false_headers,
     forge,
+    long_range,
     mutate,
+    nothing_at_stake,
     private_chain,
     selective,
     selfish,
@@ -45,6 +49,10 @@ _KINDS = (
     private_chain.KIND,
     withhold.KIND,
     time_warp.KIND,
+    eclipse.KIND,
+    balance.KIND,
+    nothing_at_stake.KIND,
+    long_range.KIND,
     false_headers.KIND,
     bodies.KIND,
 )
