@@ -20,7 +20,7 @@ from raclette.primitives.randomness import Random
 from raclette.primitives.signing import Ed25519Signer, Ed25519Verifier, Signer
 from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.protocols import PROTOCOLS
-from raclette.sim.checkers import Checker, Subject, Violation, make_checkers
+from raclette.sim.checkers import Checker, Subject, Violation, make_checkers, watch
 from raclette.sim.config import EPOCH_S, SimConfig, hash_power, make_genesis
 from raclette.sim.faults import plan_faults, quiet_from
 from raclette.sim.host import Host
@@ -148,7 +148,7 @@ class Simulation:
         replayer = Replayer(self.genesis, ledger, reward, decode)
         subject = Subject(config, self.genesis, view_of, replayer, self._sent, self.missing)
         self.checkers = choose_checkers(make_checkers(subject), config.checkers)
-        self.world.observers += self.checkers
+        watch(self.world, self.checkers)
         self._revenue = Revenue(subject, self._plots) if config.liars and PROTOCOLS[config.protocol].seals else None
         if self._revenue is not None:
             self.world.observers.append(self._revenue)

@@ -8,7 +8,7 @@ it: gates are pure, so the answer is the same for all.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from raclette.chain.ledger import Transaction
 from raclette.node.host import (
@@ -53,6 +53,7 @@ class Observer(Protocol):
         """A node said something to its host."""
 
 
+@runtime_checkable
 class Listener(Protocol):
     """Hears what nodes hear, frame by frame, when they come to handle it. Only called when a world has one."""
 

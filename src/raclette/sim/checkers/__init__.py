@@ -1,20 +1,32 @@
 """What must hold in every run: one property a file. See `contract` for what a checker is."""
 
+from collections.abc import Sequence
+
 from raclette.protocols import PROTOCOLS
+from raclette.sim.checkers.accountability import Accountability
 from raclette.sim.checkers.agreement import Agreement
 from raclette.sim.checkers.audit import Audit, ExactlyOnce, Supply, Validity
+from raclette.sim.checkers.bounded_views import VIEWS_MAX, BoundedViews
+from raclette.sim.checkers.certificates import Certificates
 from raclette.sim.checkers.contract import Base, Checker, Mode, Subject, ViewOf, Violation
+from raclette.sim.checkers.evidence import EvidenceKept
 from raclette.sim.checkers.finality import FinalityKept
+from raclette.sim.checkers.forensics import FORENSICS
+from raclette.sim.checkers.honour import NoFalseAccusation, NoHonestBan
 from raclette.sim.checkers.liveness import Liveness
+from raclette.sim.checkers.memory import MemoryBounds
 from raclette.sim.checkers.progress import Progress
+from raclette.sim.checkers.proof_of_work import Difficulty, ForkChoice, Timestamps
 from raclette.sim.checkers.quality import ChainGrowth, ChainQuality, WorkDone
+from raclette.sim.world import Listener, World
 
 
 def make_checkers(subject: Subject) -> list[Checker]:
-    """All that a run of whole nodes is watched by."""
-    audit, view_of = Audit(subject), subject.view_of
+    """All that a run of whole nodes is watched by: what holds for any protocol, and what this one promises besides."""
+    audit, view_of, protocol = Audit(subject), subject.view_of, subject.config.protocol
     work: list[Checker] = []
     if PROTOCOLS[subject.config.protocol].seals:
+        work = [ForkChoice(subject), Timestamps(subject), Difficulty(subject)]
         work += [ChainQuality(subject), ChainGrowth(subject), WorkDone(subject)]
     return [
         Agreement(view_of),
@@ -23,28 +35,52 @@ def make_checkers(subject: Subject) -> list[Checker]:
         ExactlyOnce(audit),
         Supply(audit),
         Liveness(view_of, subject.missing),
+        MemoryBounds(subject),
+        NoFalseAccusation(subject),
+        NoHonestBan(subject),
         Progress(view_of),
+        *([BoundedViews(subject)] if protocol in VIEWS_MAX else []),
+        *([Certificates(subject), Accountability(subject), EvidenceKept(subject)] if protocol in FORENSICS else []),
         *work,
     ]
 
 
+def watch(world: World, checkers: Sequence[Checker]) -> None:
+    """Let them observe `world`, and listen, those who do."""
+    world.observers += checkers
+    world.listeners += [checker for checker in checkers if isinstance(checker, Listener)]
+
+
 __all__ = [
+    "FORENSICS",
+    "VIEWS_MAX",
+    "Accountability",
     "Agreement",
     "Audit",
     "Base",
+    "BoundedViews",
+    "Certificates",
     "ChainGrowth",
     "ChainQuality",
     "Checker",
+    "Difficulty",
+    "EvidenceKept",
     "ExactlyOnce",
     "FinalityKept",
+    "ForkChoice",
     "Liveness",
+    "MemoryBounds",
     "Mode",
+    "NoFalseAccusation",
+    "NoHonestBan",
     "Progress",
     "Subject",
     "Supply",
+    "Timestamps",
     "Validity",
     "ViewOf",
     "Violation",
     "WorkDone",
     "make_checkers",
+    "watch",
 ]

@@ -12,6 +12,7 @@ from raclette.chain.genesis import Genesis
 from raclette.node.host import Notice
 from raclette.node.view import NodeView
 from raclette.sim.config import SimConfig
+from raclette.sim.faults import Crash
 from raclette.sim.host import Host
 from raclette.sim.replay import Replayer
 from raclette.sim.world import World
@@ -40,6 +41,11 @@ class Subject:
     replayer: Replayer
     submitted: Callable[[bytes], bool]
     missing: Callable[[World], str]
+
+    @property
+    def forgetful(self) -> frozenset[int]:
+        """Nodes that come back with an empty disk: whatever they have signed, they do not know."""
+        return frozenset(fault.node for fault in self.config.faults if isinstance(fault, Crash) and fault.wipe)
 
 
 class Checker(Protocol):
