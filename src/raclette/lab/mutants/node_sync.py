@@ -1,29 +1,51 @@
 """Catching up goes wrong: a peer's word about its height is believed, a wiped replica never takes part again."""
 
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from raclette.engine.effects import Effect
 from raclette.engine.events import BlockReceived, Event
 from raclette.lab.mutants.contract import Mutant
 from raclette.lab.mutants.planting import Swap, mutant
 from raclette.node.blocks import BlockDesk
-from raclette.node.wire import EngineSaid
+from raclette.node.syncing import SyncDesk
+from raclette.node.wire import EngineSaid, Status
 from raclette.protocols.pbft.engine import PbftEngine
 
 # How far behind the highest claim a node may be and still take part in consensus.
 NEAR_BLOCKS = 16
 
 _received = BlockDesk.received
+_status = SyncDesk.status
 _handle = PbftEngine.handle
 _init = PbftEngine.__init__
 
 
+class _Claims:
+    """The greatest height that anybody has ever claimed to a node, liars who have been banned since included."""
+
+    def __init__(self) -> None:
+        self.highest: WeakKeyDictionary[SyncDesk, int] = WeakKeyDictionary()
+
+    def status(self, desk: SyncDesk, peer: bytes, said: Status) -> None:
+        self.highest[desk] = max(said.height, self.highest.get(desk, 0))
+        _status(desk, peer, said)
+
+    def received(self, desk: BlockDesk, peer: bytes, said: EngineSaid) -> None:
+        """Consensus begins when that height is near."""
+        if self.highest.get(desk._node.sync, 0) <= desk._chain.head.number + NEAR_BLOCKS:
+            _received(desk, peer, said)
+
+
+CLAIMS = _Claims()
+
+
+def _status_believed(self: SyncDesk, peer: bytes, said: Status) -> None:
+    CLAIMS.status(self, peer, said)
+
+
 def _received_when_near(self: BlockDesk, peer: bytes, said: EngineSaid) -> None:
-    """Consensus begins when the greatest height that any peer has claimed is near."""
-    claims = [known.height for known in self._node.sync._sync._peers.values()]
-    if max(claims, default=0) <= self._chain.head.number + NEAR_BLOCKS:
-        _received(self, peer, said)
+    CLAIMS.received(self, peer, said)
 
 
 class _Idle:
@@ -66,7 +88,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "a node takes part in consensus only near the greatest height that any peer has claimed",
         source="CometBFT ASA-2025-001 (blocksync trusts the reported height)",
         invariants=("liveness", "bounded-views"),
-        swaps=(Swap(BlockDesk, "received", _received_when_near),),
+        swaps=(
+            Swap(BlockDesk, "received", _received_when_near),
+            Swap(SyncDesk, "status", _status_believed),
+        ),
     ),
     mutant(
         "P16",

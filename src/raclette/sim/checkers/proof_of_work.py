@@ -37,7 +37,7 @@ def parameters_of(subject: Subject) -> Parameters:
 
 class ForkChoice(Base):
     """No node knows a better branch than its head's: more work (`heaviest`), or a heavier subtree at some fork
-    (`ghost`)."""
+    (`ghost`). Under `heaviest`, whoever leaves a branch gains work by it: a draw stays with what was seen first."""
 
     name = "fork-choice"
 
@@ -45,6 +45,14 @@ class ForkChoice(Base):
         super().__init__(subject.view_of)
         self._ghost = parameters_of(subject).fork_choice == "ghost"
         self._looks = 0
+
+    def observe(self, world: World, host: Host, notice: Notice) -> None:
+        if self._ghost or not isinstance(notice, NewHead) or not host.honest or not notice.removed:
+            return
+        left = sum(header.difficulty for header in notice.removed)
+        joined = sum(header.difficulty for header in notice.added)
+        if joined <= left and not self.violations:
+            self.report(world, host.index, f"left a branch of work {left} for one of work {joined}")
 
     def look(self, world: World) -> None:
         self._looks += 1

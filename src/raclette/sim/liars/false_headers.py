@@ -1,8 +1,8 @@
 """False headers: a miner that does the work for blocks whose headers break a rule.
 
 Each lie breaks one: a time not after the median of the ancestors, a time beyond any honest clock, a difficulty far
-below what the rule says. The work for what the header says is always done (nobody can do without), the body is a real one.
-Whoever checks headers refuses the block and remembers its sender; whoever does not builds on it.
+below what the rule says. The work for what the header says is always done (nobody can do without), and the body is a
+real one. Whoever checks headers refuses the block and remembers its sender; whoever does not builds on it.
 """
 
 from dataclasses import replace
