@@ -252,10 +252,12 @@ class ReferenceWires:
         wiring = self._wiring
         start = max(time, self._uplink_free[node])
         finish = start + wiring.transmit[wiring.places[node]][wiring.places[peer]]
-        self._uplink_free[node] = finish
         code = pack(BLOCK, slot, peer, node)
-        arrival = finish + wiring.overhead + self._delay(code)
-        self._send(start, arrival if wiring.serial else arrival + wiring.processing, code)
+        arrival = finish + self._delay(code) + (0 if wiring.stop_and_wait else wiring.overhead)
+        if not wiring.serial:
+            arrival += wiring.processing
+        self._uplink_free[node] = arrival if wiring.stop_and_wait else finish
+        self._send(start, arrival, code)
         return True
 
     def _on_block(self, time: int, slot: int, node: int, peer: int) -> bool:

@@ -40,6 +40,8 @@ LATE_SHIFT = 64 - 26
 LOSS_PPM_MAX = 900_000
 GOLDEN = 0x9E3779B97F4A7C15
 STREAM_DELAY, STREAM_FATE = 5, 7
+# Plus a node's number: how long its searches take.
+STREAM_SEAL = 1 << 33
 SALT_DUPLICATE, SALT_LATE = 0xD6E8FEB86659FD93, 0xA0761D6478BD642F
 
 
@@ -87,6 +89,8 @@ class Wiring:
     `places[node]` is where a node is; `delays[a][b]` and `transmit[a][b]` say how long a message travels from place
     a to place b, and how long a block occupies the sender's uplink before. `overhead` is added to every message.
     `serial`: a node checks one block at a time (`processing` each); otherwise checking is a delay only.
+    `stop_and_wait`: a block leaves a node only when the one before has arrived, and travels without `overhead`, as
+    SimBlock has it; otherwise it leaves as soon as the last bit of the one before has left.
     `loss_ppm`, `duplicate_ppm`: of a million messages. `prune`: skip announcements that cannot matter; it is off in
     any case where messages are lost or links cut, because there a later announcement is a second source.
     """
@@ -99,6 +103,7 @@ class Wiring:
     overhead: int = 0
     processing: int = PROCESSING_NS
     serial: bool = False
+    stop_and_wait: bool = False
     loss_ppm: int = 0
     duplicate_ppm: int = 0
     retry: int = RETRY_NS

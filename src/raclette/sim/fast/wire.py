@@ -47,7 +47,7 @@ Ints = npt.NDArray[Any]
 # Places in `Wires.meta`: what changes.
 SIZE, NOW, EVENTS, SKIPPED, LOST, INCOMPLETE, SLOTS, LIMIT, OUT, TRACED, DONE_SLOT, DONE_ROW, META = range(13)
 # Places in `Wires.const`: what does not.
-OVERHEAD, PROCESSING, SERIAL, PRUNE, IMPAIRED, CLEAN, RETRY_AFTER, LOOKAHEAD, RESERVE, CONST = range(10)
+OVERHEAD, PROCESSING, SERIAL, PRUNE, IMPAIRED, CLEAN, RETRY_AFTER, LOOKAHEAD, RESERVE, STOP_AND_WAIT, CONST = range(11)
 # Places in `Wires.keys`.
 DELAY_KEY, FATE_KEY, LOSS, DUPLICATE = range(4)
 # Columns of `Wires.slots`: the row of a block under way (NO_ROW: everybody has it), and how many have it.
@@ -108,6 +108,7 @@ def make_wires(wiring: Wiring, lookahead: int, rows: int = 4) -> Wires:
         wiring.retry,
         lookahead,
         reserve,
+        wiring.stop_and_wait,
     )
     made = Wires(
         meta=np.zeros(META, dtype=np.int64),
@@ -317,11 +318,13 @@ def _on_getdata(w: Wires, time: Number, slot: Number, node: Number, peer: Number
     here, there = w.places[node], w.places[peer]
     start = max(time, w.clocks[0, node])
     finish = start + w.transmit[here, there]
-    w.clocks[0, node] = finish
     code = BLOCK << KIND_SHIFT | slot << SLOT_SHIFT | peer << NODE_BITS | node
-    arrival = finish + w.const[OVERHEAD] + delay_of(w, code, here, there)
+    arrival = finish + delay_of(w, code, here, there)
+    if not w.const[STOP_AND_WAIT]:
+        arrival += w.const[OVERHEAD]
     if not w.const[SERIAL]:
         arrival += w.const[PROCESSING]
+    w.clocks[0, node] = arrival if w.const[STOP_AND_WAIT] else finish
     _send(w, start, arrival, code)
 
 
