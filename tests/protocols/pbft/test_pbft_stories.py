@@ -65,6 +65,18 @@ def test_several_blocks_are_in_flight_at_once() -> None:
     assert world.everybody_has(world.submitted)
 
 
+def test_a_primary_that_does_not_gather_still_asks_for_more_only_now_and_then() -> None:
+    """`batch_delay_ms` 0 once made a timer of no time at all: while a block was in flight, virtual time stood still."""
+    world = World(4, seed=2, batch_delay_ms=0)
+    world.withhold("commit")
+    world.submit(b"pay bob")
+    world.run_for(100)
+    assert 100 < world.events < 1_000
+    world.heal()
+    world.run_for(1_000)
+    assert world.everybody_has([b"pay bob"])
+
+
 def test_a_block_may_be_committed_before_its_ancestors_and_takes_them_along() -> None:
     world = World(4, seed=3)
     world.drops = lambda sender, receiver, message: (

@@ -12,6 +12,9 @@ BATCH = "batch"
 REPEAT = "repeat"
 # Repetitions per view timeout: a lost message is said again well before patience ends.
 REPEATS_PER_TIMEOUT = 4
+# The batch timer also asks again while a block is in flight and nothing new has come: never more often than this, or a
+# chain with `batch_delay_ms` 0 would do nothing but ask.
+BATCH_LEAST_MS = 1
 
 
 class Timers:
@@ -74,7 +77,7 @@ class Timers:
             core.emit(SetTimer(VIEW, self.view_timeout_ms * MILLISECOND))
             self._view_for = situation
         if batch_needed and not self._batch_runs:
-            core.emit(SetTimer(BATCH, core.parameters.batch_delay_ms * MILLISECOND))
+            core.emit(SetTimer(BATCH, max(BATCH_LEAST_MS, core.parameters.batch_delay_ms) * MILLISECOND))
             self._batch_runs = True
         if not self._repeat_runs:
             core.emit(SetTimer(REPEAT, self.repeat_period))

@@ -1,0 +1,57 @@
+"""What must hold for any engine that makes blocks final, whatever its protocol. Liars are not asked."""
+
+from raclette.chain.block import Block
+from raclette.engine.effects import Effect
+from raclette.engine.events import Event
+from raclette.lab.hunt.engines.world import Checker, Replica, Violation
+
+
+class Agreement(Checker):
+    """No two honest replicas finalise different blocks at one height, and nobody finalises out of order or twice."""
+
+    def __init__(self) -> None:
+        self.decided: dict[int, bytes] = {}
+
+    def finalized(self, replica: Replica, block: Block, certificate: bytes) -> None:
+        first = self.decided.setdefault(block.number, block.hash)
+        if first != block.hash:
+            here, there = block.hash.hex()[:12], first.hex()[:12]
+            detail = f"height {block.number}: {replica.name} finalised {here}, another replica {there}"
+            raise Violation("agreement", detail, replica.number)
+
+
+class FinalityKept(Checker):
+    """What a replica finalised stays on the branch it has adopted, also across a crash."""
+
+    def __init__(self) -> None:
+        self.last: dict[int, tuple[int, bytes]] = {}
+
+    def finalized(self, replica: Replica, block: Block, certificate: bytes) -> None:
+        height, _ = self.last.get(replica.place, (0, b""))
+        if block.number > height:
+            self.last[replica.place] = (block.number, block.hash)
+
+    def after(self, replica: Replica, event: Event, effects: tuple[Effect, ...]) -> None:
+        if not effects or not replica.honest:
+            return
+        height, block_hash = self.last.get(replica.place, (0, b""))
+        if not height or replica.chain.head.number < height:
+            return  # a restarted replica first learns again what it had not yet synced
+        header = replica.chain.canonical(height)
+        if header is not None and header.hash != block_hash:
+            detail = f"height {height} was final at {replica.name} and is another block now"
+            raise Violation("finality-kept", detail, replica.number)
+
+
+class Validity(Checker):
+    """A final block holds only transactions that a client sent, and none for the second time."""
+
+    def __init__(self) -> None:
+        self.executed: dict[bytes, int] = {}
+
+    def finalized(self, replica: Replica, block: Block, certificate: bytes) -> None:
+        for transaction in block.transactions:
+            if transaction not in replica.world.submitted:
+                raise Violation("validity", f"{transaction!r} was never submitted", replica.number)
+            if self.executed.setdefault(transaction, block.number) != block.number:
+                raise Violation("exactly-once", f"{transaction!r} is final in two blocks", replica.number)

@@ -1,0 +1,190 @@
+"""What a lying PBFT replica says. It signs with its own key only, so a lie is a choice of content, not a forgery.
+
+The lies are those of which the papers' attacks are made: votes for another block, of another view or height (Castro &
+Liskov 1999, section 4), forgotten or outdated certificates in a VIEW-CHANGE, a NEW-VIEW from chosen or too few
+VIEW-CHANGEs (4.4), small changes of single fields (Winter et al., "Randomized Testing of Byzantine Fault Tolerant
+Algorithms", OOPSLA 2023: bounded mutations find what arbitrary ones miss).
+"""
+
+from collections.abc import Mapping, Sequence
+
+from raclette.engine.message import Message
+from raclette.lab.hunt.engines.world import Replica
+from raclette.primitives.randomness import Random
+from raclette.protocols.pbft.core import Core
+from raclette.protocols.pbft.messages import (
+    CheckpointVote,
+    Commit,
+    NewView,
+    Prepare,
+    PrePrepare,
+    Status,
+    ViewChange,
+    Vote,
+)
+from raclette.protocols.pbft.quorum import Certificate
+
+_VOTES = ("prepare", "commit")
+LIES: Mapping[str, Sequence[str]] = {
+    "other-block": _VOTES,
+    "other-view": _VOTES,
+    "other-height": _VOTES,
+    "both-blocks": _VOTES,
+    "repeat": ("prepare", "commit", "checkpoint", "view-change"),
+    "other-digest": ("checkpoint",),
+    "far-checkpoint": ("checkpoint",),
+    "forgotten-prepared": ("view-change",),
+    "old-prepared": ("view-change",),
+    "wrong-prepared": ("view-change",),
+    "later-view": ("view-change",),
+    "chosen-quorum": ("new-view",),
+    "small-quorum": ("new-view",),
+    "repeated-quorum": ("new-view",),
+    "ahead": ("status",),
+}
+RETORTS: Sequence[str] = ("eager-commit", "echo-vote")
+# Messages a liar remembers of each sort.
+REMEMBERED_MAX = 32
+
+
+class PbftTrickster:
+    """See `adapter.Trickster`."""
+
+    def __init__(self, replica: Replica, random: Random) -> None:
+        self.replica = replica
+        self.random = random
+        self.hashes: dict[int, dict[bytes, None]] = {}
+        self.changes: dict[int, dict[int, ViewChange]] = {}
+        self.certificates: dict[tuple[int, int], Certificate] = {}
+
+    @property
+    def core(self) -> Core:
+        """Of the engine that runs now (another after a restart)."""
+        core: Core = self.replica.engine.core
+        return core
+
+    @property
+    def me(self) -> int:
+        """The liar's number."""
+        return self.replica.number
+
+    def overhear(self, message: Message) -> None:
+        if isinstance(message, Vote):
+            self._note(message.height, message.block_hash)
+        elif isinstance(message, PrePrepare):
+            self._note(message.header.number, message.header.hash)
+        elif isinstance(message, ViewChange):
+            self._note_change(message)
+        elif isinstance(message, NewView):
+            for change in message.view_changes:
+                self._note_change(change)
+
+    def _note(self, height: int, block_hash: bytes) -> None:
+        known = self.hashes.setdefault(height, {})
+        known[block_hash] = None
+        if len(self.hashes) > REMEMBERED_MAX:
+            del self.hashes[next(iter(self.hashes))]
+
+    def _note_change(self, change: ViewChange) -> None:
+        self.changes.setdefault(change.view, {})[change.sender] = change
+        if len(self.changes) > REMEMBERED_MAX:
+            del self.changes[next(iter(self.changes))]
+        if change.prepared is not None:
+            self.certificates.setdefault(change.prepared.rank, change.prepared)
+
+    def _own_certificates(self) -> list[Certificate]:
+        if self.core.prepared is not None:
+            self.certificates.setdefault(self.core.prepared.rank, self.core.prepared)
+        return list(self.certificates.values())
+
+    def lies(self, name: str, message: Message) -> Sequence[Message]:
+        if isinstance(message, Prepare | Commit):
+            return self._false_votes(name, message)
+        if isinstance(message, CheckpointVote):
+            return self._false_checkpoint(name, message)
+        if isinstance(message, ViewChange):
+            self._note_change(message)
+            return [self._false_change(name, message)] * (3 if name == "repeat" else 1)
+        if isinstance(message, NewView):
+            return [self._false_new_view(name, message)]
+        if isinstance(message, Status) and name == "ahead":
+            return [Status(message.view, True, message.final + 1_000, message.tip + 1_000, message.low)]
+        return [message]
+
+    def _vote(self, like: Message, view: int, height: int, block_hash: bytes) -> Message:
+        make = self.core.own_prepare if isinstance(like, Prepare) else self.core.own_commit
+        return make(view, height, block_hash, self.me)
+
+    def _false_votes(self, name: str, vote: Prepare | Commit) -> Sequence[Message]:
+        view, height = vote.view, vote.height
+        others = [known for known in self.hashes.get(height, {}) if known != vote.block_hash]
+        if name == "other-block":
+            return [self._vote(vote, view, height, self.random.choice(others or [bytes(32)]))]
+        if name == "both-blocks":
+            return [vote, *(self._vote(vote, view, height, other) for other in others)]
+        if name == "other-view":
+            return [self._vote(vote, max(0, view + self.random.choice((-1, 1))), height, vote.block_hash)]
+        if name == "other-height":
+            return [self._vote(vote, view, max(1, height + self.random.choice((-1, 1))), vote.block_hash)]
+        return [vote] * 3 if name == "repeat" else [vote]
+
+    def _false_checkpoint(self, name: str, vote: CheckpointVote) -> Sequence[Message]:
+        core = self.core
+        if name == "other-digest":
+            others = [known for known in self.hashes.get(vote.height, {}) if known != vote.block_hash]
+            return [core.own_checkpoint(vote.height, self.random.choice(others or [bytes(32)]), self.me)]
+        if name == "far-checkpoint":
+            ahead = vote.height + core.parameters.checkpoint_interval * self.random.between(1, 3)
+            return [vote, core.own_checkpoint(ahead, bytes(32), self.me)]
+        return [vote] * 3 if name == "repeat" else [vote]
+
+    def _false_change(self, name: str, change: ViewChange) -> ViewChange:
+        view, checkpoint, prepared = change.view, change.checkpoint, change.prepared
+        if name == "forgotten-prepared":
+            checkpoint = prepared = None
+        elif name == "old-prepared":
+            known = sorted(self._own_certificates(), key=lambda certificate: certificate.rank)
+            prepared = known[self.random.below(len(known))] if known else None
+        elif name == "wrong-prepared" and prepared is not None:
+            # An absurdly high rank whose signatures are of another statement: must be ignored by itself (4.4).
+            prepared = prepared._replace(view=max(0, view - 1), height=prepared.height + 1)
+        elif name == "later-view":
+            view += self.random.choice((1, 2, 1_000_000))
+        return self._make_change(view, checkpoint, prepared)
+
+    def _make_change(self, view: int, checkpoint: Certificate | None, prepared: Certificate | None) -> ViewChange:
+        core = self.core
+        content = core.codec.view_change_content(view, checkpoint, prepared)
+        signature = core.sign(core.committee.view_change_digest(content)).signature
+        return core.codec.make_view_change(view, checkpoint, prepared, self.me, signature)
+
+    def _false_new_view(self, name: str, message: NewView) -> NewView:
+        core = self.core
+        known = {change.sender: change for change in message.view_changes}
+        for sender, change in self.changes.get(message.view, {}).items():
+            if sender != self.me:
+                known[sender] = change
+        known[self.me] = self._make_change(message.view, None, None)
+        everybody = list(known.values())
+        if name == "small-quorum":
+            chosen = [known[self.me]]
+        elif name == "repeated-quorum":
+            chosen = [known[self.me]] * core.committee.quorum
+        else:
+            others = self.random.sample([change for change in everybody if change.sender != self.me], len(everybody))
+            chosen = [known[self.me], *others[: core.committee.quorum - 1]]
+            chosen.sort(key=lambda change: change.sender)
+        digest = core.committee.new_view_digest(message.view, b"".join(change.claim.signature for change in chosen))
+        return core.codec.make_new_view(message.view, tuple(chosen), core.sign(digest).signature)
+
+    def retorts(self, name: str, message: Message) -> Sequence[Message]:
+        core = self.core
+        if name == "eager-commit" and isinstance(message, PrePrepare):
+            view, height, block_hash = message.view, message.header.number, message.header.hash
+            return [
+                core.own_prepare(view, height, block_hash, self.me),
+                core.own_commit(view, height, block_hash, self.me),
+            ]
+        if name == "echo-vote" and isinstance(message, Prepare | Commit):
+            return [self._vote(message, message.view, message.height, message.block_hash)]
+        return []

@@ -1,0 +1,276 @@
+"""Runs of whole nodes from seeds, by swarm testing (Groce et al., ISSTA 2012).
+
+First a seed draws which features its run may use: kinds of faults, kinds of liars, a network, a topology, a shape of
+the workload, protocol parameters off their defaults. Then it draws the run from these. Liars are at most as many as
+the protocol claims to bear; everything else may happen to anybody, several at once. All faults end within the storm, so
+that afterwards everything must settle.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from raclette.lab.hunt.nodes.schedule import NodeSchedule
+from raclette.primitives.randomness import Random
+from raclette.primitives.units import MILLISECOND, SECOND
+from raclette.protocols import find_protocol
+from raclette.sim.config import SimConfig, Workload
+from raclette.sim.faults import (
+    Churn,
+    Crash,
+    CutLink,
+    DriftClock,
+    Fault,
+    FullDisk,
+    Impair,
+    Partition,
+    Pause,
+    SkewClock,
+    SlowDisk,
+    SlowLink,
+)
+from raclette.sim.liars import LIARS, LiarSpec
+from raclette.sim.liars.contract import LiarKind
+
+_STREAM = 103
+STORM_MIN_NS, STORM_MAX_NS = 2 * SECOND, 6 * SECOND
+FAULTS_MAX = 7
+MODES: tuple[Literal["clean", "lose", "tear"], ...] = ("clean", "lose", "tear")
+# Clock errors stay below what protocols allow a block to be ahead (15 s).
+SKEW_MAX_S = 6
+# What a run may or may not have, besides kinds of faults and of liars.
+_FEATURES = ("observers", "sparse", "mischief", "poisson", "parameters", "slow-machines", "uneven-power", "late-load")
+
+
+class Storm:
+    """Draws within one run."""
+
+    def __init__(self, random: Random, nodes: int, end: int, *, may_wipe: bool) -> None:
+        self.random, self.nodes, self.end, self.may_wipe = random, nodes, end, may_wipe
+
+    def window(self) -> tuple[int, int]:
+        """(at, lasting), over before the storm's end."""
+        at = SECOND // 4 + self.random.below(self.end - SECOND)
+        return at, 50 * MILLISECOND + self.random.below(self.end - at - 50 * MILLISECOND)
+
+    def node(self) -> int:
+        """Anybody."""
+        return self.random.below(self.nodes)
+
+    def pair(self) -> list[int]:
+        """Two different nodes."""
+        return self.random.sample(range(self.nodes), 2)
+
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """Two parts of all nodes."""
+        order = self.random.sample(range(self.nodes), self.nodes)
+        cut = 1 + self.random.below(self.nodes - 1)
+        return tuple(sorted(order[:cut])), tuple(sorted(order[cut:]))
+
+
+def _crash(storm: Storm) -> Fault:
+    at, lasting = storm.window()
+    mode = storm.random.choice(MODES)
+    return Crash(at, storm.node(), mode, lasting, wipe=storm.may_wipe and storm.random.chance(1, 4))
+
+
+def _churn(storm: Storm) -> Fault:
+    at, lasting = storm.window()
+    return Churn(at, lasting, 200 * MILLISECOND + storm.random.below(SECOND), (storm.node(),))
+
+
+def _partition(storm: Storm) -> Fault:
+    at, lasting = storm.window()
+    return Partition(at, storm.groups(), lasting, one_way=storm.random.chance(1, 3))
+
+
+def _impair(storm: Storm) -> Fault:
+    random = storm.random
+    nodes = (storm.node(),) if random.chance(1, 3) else ()
+    loss, duplicates, disorder = random.below(300_000), random.below(100_000), random.below(200_000)
+    return Impair(*storm.window(), loss, duplicates, disorder, nodes=nodes)
+
+
+def _cut_link(storm: Storm) -> Fault:
+    at, lasting = storm.window()
+    a, b = storm.pair()
+    return CutLink(at, a, b, lasting)
+
+
+def _slow_link(storm: Storm) -> Fault:
+    at, lasting = storm.window()
+    a, b = storm.pair()
+    return SlowLink(at, a, b, lasting, 50 * MILLISECOND + storm.random.below(SECOND))
+
+
+def _pause(storm: Storm) -> Fault:
+    at, lasting = storm.window()
+    return Pause(at, storm.node(), lasting)
+
+
+def _skew_clock(storm: Storm) -> Fault:
+    at, lasting = storm.window()
+    return SkewClock(at, storm.node(), lasting, storm.random.between(-SKEW_MAX_S, SKEW_MAX_S) * SECOND)
+
+
+def _drift_clock(storm: Storm) -> Fault:
+    at, lasting = storm.window()
+    return DriftClock(at, storm.node(), lasting, storm.random.between(-200_000, 200_000))
+
+
+def _slow_disk(storm: Storm) -> Fault:
+    at, lasting = storm.window()
+    return SlowDisk(at, storm.node(), lasting, storm.random.choice((5, 50, 200)) * MILLISECOND)
+
+
+def _full_disk(storm: Storm) -> Fault:
+    at, lasting = storm.window()
+    return FullDisk(at, storm.node(), lasting)
+
+
+# Every kind of fault that can be drawn. A crash is as common as three others: it is what systems get wrong.
+MAKERS: Mapping[str, Callable[[Storm], Fault]] = {
+    "crash": _crash,
+    "churn": _churn,
+    "partition": _partition,
+    "impair": _impair,
+    "cut-link": _cut_link,
+    "slow-link": _slow_link,
+    "pause": _pause,
+    "skew-clock": _skew_clock,
+    "drift-clock": _drift_clock,
+    "slow-disk": _slow_disk,
+    "full-disk": _full_disk,
+}
+
+
+def draw_config(protocol: str, seed: int) -> NodeSchedule:
+    """The run of this seed. Raises ConfigError for an unknown protocol."""
+    entry = find_protocol(protocol)
+    random = Random(seed, _STREAM)
+    features = [feature for feature in _FEATURES if random.chance(1, 2)]
+    nodes = random.choice((3, 4, 5, 6, 8) if entry.seals else (4, 4, 4, 4, 5, 7))
+    end = random.between(STORM_MIN_NS, STORM_MAX_NS)
+    liars = _draw_liars(random, protocol, nodes)
+    storm = Storm(random, nodes, end, may_wipe=entry.seals)
+    topology, degree = _draw_topology(random, nodes) if entry.seals and "sparse" in features else ("full", 8)
+    config = SimConfig(
+        protocol=protocol,
+        nodes=nodes,
+        observers=1 if "observers" in features and nodes - 1 not in liars and nodes > 4 else 0,
+        seed=seed,
+        network=random.choice(("lan", "lan", "wan", "internet-2019")),
+        topology=topology,
+        degree=degree,
+        parameters=_draw_parameters(random, protocol, plain="parameters" not in features),
+        accounts=random.choice((2, 5, 20)),
+        workload=_draw_workload(random, features, end),
+        faults=_draw_faults(storm),
+        liars=liars,
+        hash_shares=_draw_shares(random, nodes, liars) if entry.seals and "uneven-power" in features else (),
+        duration=end,
+        settle=(600 if entry.seals else 120) * SECOND,
+        fsync_us=random.choice((0, 200, 200, 5_000)),
+        cpu_us=random.choice((20, 500)) if "slow-machines" in features else 0,
+    )
+    return NodeSchedule(config)
+
+
+def _draw_faults(storm: Storm) -> tuple[Fault, ...]:
+    random = storm.random
+    kinds = [kind for kind in MAKERS if random.chance(1, 2)]
+    if not kinds:
+        return ()
+    return tuple(MAKERS[random.choice(kinds)](storm) for _ in range(random.below(FAULTS_MAX + 1)))
+
+
+def fitting_liars(protocol: str) -> list[LiarKind]:
+    """Kinds that make sense for the protocol."""
+    return [kind for _, kind in sorted(LIARS.items()) if not kind.protocols or protocol in kind.protocols]
+
+
+def _draw_liars(random: Random, protocol: str, nodes: int) -> dict[int, LiarSpec]:
+    """None in one run of three. Two kinds at a time at most, so that each does something."""
+    kinds = random.sample(fitting_liars(protocol), 2)
+    bound = (nodes - 1) // 3
+    if not bound or random.chance(1, 3):
+        return {}
+    chosen = random.sample(range(nodes), random.between(1, bound))
+    return {node: _draw_spec(random, random.choice(kinds)) for node in sorted(chosen)}
+
+
+def _draw_spec(random: Random, kind: LiarKind) -> LiarSpec:
+    """Mostly the defaults; sometimes a parameter between a quarter and four times its default."""
+    given: dict[str, Any] = {}
+    for name, parameter in kind.parameters.items():
+        if random.chance(1, 3):
+            low = max(parameter.lowest, parameter.default // 4)
+            high = max(low, min(parameter.highest, 4 * parameter.default))
+            given[name] = random.between(low, high)
+    return LiarSpec.of(kind.name, **given)
+
+
+def _draw_topology(random: Random, nodes: int) -> tuple[str, int]:
+    if random.chance(1, 2) or nodes < 4:
+        return "bitcoin", 8
+    return "regular", 2 if nodes < 5 else random.choice((2, 4))
+
+
+def _draw_shares(random: Random, nodes: int, liars: Mapping[int, LiarSpec]) -> tuple[int, ...]:
+    """Uneven, and liars together below a third."""
+    shares = [random.between(1, 10) for _ in range(nodes)]
+    honest = sum(share for node, share in enumerate(shares) if node not in liars)
+    for node in liars:
+        shares[node] = max(1, min(shares[node], honest // (2 * len(liars)) - 1))
+    return tuple(shares)
+
+
+def _draw_workload(random: Random, features: list[str], end: int) -> Workload:
+    count = random.choice((3, 10, 10, 25, 40))
+    start = end // 2 if "late-load" in features else SECOND // 4
+    return Workload(
+        count=count,
+        interval=max(MILLISECOND, (end - start) // (count + 1)),
+        start=start,
+        patience=random.choice((1, 2, 3)) * SECOND,
+        poisson="poisson" in features,
+        values=random.choice(("uniform", "fixed", "pareto")),
+        mischief=random.between(1, 6) if "mischief" in features else 0,
+    )
+
+
+def _draw_parameters(random: Random, protocol: str, *, plain: bool) -> dict[str, Any]:
+    """What makes a run short; and with `plain` off, everything else that genesis may say."""
+    draw = _PARAMETERS.get(protocol)
+    return draw(random, plain) if draw is not None else {}
+
+
+def _pbft(random: Random, plain: bool) -> dict[str, Any]:
+    timeout = random.choice((200, 500, 1_000))
+    given: dict[str, Any] = {"view_timeout_ms": timeout, "view_timeout_cap_ms": timeout * 8}
+    if not plain:
+        interval = random.choice((1, 2, 4))
+        given |= {
+            "checkpoint_interval": interval,
+            "window": max(2, interval * random.choice((2, 4))),
+            "pipeline": random.choice((1, 2, 8)),
+            "batch_delay_ms": random.choice((0, 5, 50)),
+        }
+    return given
+
+
+def _nakamoto(random: Random, plain: bool) -> dict[str, Any]:
+    given: dict[str, Any] = {"block_interval_s": 1, "half_life_s": 60}
+    if not plain:
+        given |= {
+            "fork_choice": random.choice(("heaviest", "ghost")),
+            "difficulty_rule": random.choice(("fixed", "asert")),
+            "half_life_s": random.choice((10, 60, 300)),
+            "mine_empty": random.chance(2, 3),
+            "refresh_ms": random.choice((50, 1_000)),
+            "time_refresh_ms": random.choice((500, 5_000)),
+            "halving_interval": random.choice((4, 2_100)),
+        }
+    return given
+
+
+_PARAMETERS: Mapping[str, Callable[[Random, bool], dict[str, Any]]] = {"pbft": _pbft, "nakamoto": _nakamoto}

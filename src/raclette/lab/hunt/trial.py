@@ -1,0 +1,76 @@
+"""One seed, from draw to outcome, whatever happens inside: an exception or a run without end is the seed's failure."""
+
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from types import FrameType
+
+from raclette.lab.hunt.outcome import EXCEPTION, TIMEOUT, Breach, Outcome
+from raclette.lab.hunt.tactic import Schedule, Sink, Tactic
+from raclette.lab.hunt.tactics import tactic_of
+from raclette.lab.mutants import find_mutant
+
+# Wall-clock seconds after which a run is called endless: a hundred times what the slowest sound run takes.
+TRIAL_SECONDS_MAX = 120.0
+# Frames of a traceback that are kept; the innermost say where.
+FRAMES_KEPT = 30
+
+
+class Endless(BaseException):
+    """The run's time is over. Not an Exception, so that no code under test can swallow it."""
+
+
+@contextmanager
+def planted(protocol: str, mutant: str) -> Iterator[None]:
+    """The mutant's bug, while the context lasts; nothing for "". Raises ConfigError for an unknown one."""
+    with find_mutant(protocol, mutant).plant() if mutant else nullcontext():
+        yield
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raises Endless inside the block when the time is over. Only in a main thread; elsewhere nothing is limited."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Endless(f"not over after {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def run_seed(protocol: str, seed: int, mutant: str = "", sink: Sink | None = None) -> Outcome:
+    """Draw the seed's schedule and run it. Raises ConfigError for an unknown protocol or mutant only."""
+    tactic = tactic_of(protocol, seed)
+    with planted(protocol, mutant):
+        return _guarded(seed, tactic, lambda: tactic.run(tactic.draw(protocol, seed), sink))
+
+
+def run_schedule(tactic: Tactic, schedule: Schedule, mutant: str = "", sink: Sink | None = None) -> Outcome:
+    """Run this schedule."""
+    with planted(schedule.protocol, mutant):
+        return _guarded(schedule.seed, tactic, lambda: tactic.run(schedule, sink))
+
+
+def _guarded(seed: int, tactic: Tactic, run: Callable[[], Outcome]) -> Outcome:
+    try:
+        with at_most(TRIAL_SECONDS_MAX):
+            return run()
+    except Endless as end:
+        return Outcome(seed, tactic.name, (Breach(TIMEOUT, str(end), traceback=_trace()),))
+    except Exception as error:
+        detail = f"{type(error).__name__}: {error}"
+        return Outcome(seed, tactic.name, (Breach(EXCEPTION, detail, traceback=_trace()),))
+
+
+def _trace() -> str:
+    return traceback.format_exc(limit=-FRAMES_KEPT)
