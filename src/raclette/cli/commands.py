@@ -14,6 +14,7 @@ MODULES = (
     "sim",
     "scenarios",
     "lab",
+    "hunt",
     "bench",
     "registry",
 )
