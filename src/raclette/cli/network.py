@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from raclette.chain.genesis import CHAIN_ID_DEFAULT, Genesis, even_alloc
@@ -164,7 +164,10 @@ class LocalNode(LocalProcess):
 
     def __init__(self, name: str, folder: Path, seed: bytes, host: str, prefix: Sequence[str] = ()) -> None:
         super().__init__(name, folder, ["node", "--config", str(folder / "node.toml")], prefix)
-        self.host = host
+        self.host = self.listen_host = host
+        # Where the process finds its own files, and listens for clients: here, unless it runs on another machine.
+        self.home: PurePath = folder
+        self.local_host = host
         self.seed = seed
         self.node_id = Ed25519Signer(seed).public_key
         self.beneficiary = "0x" + sha256(b"raclette beneficiary" + self.node_id)[:20].hex()
@@ -225,7 +228,11 @@ class LocalNetwork:
     async def stop(self) -> None:
         """Everything, gracefully."""
         await asyncio.gather(*(node.client.close() for node in self.members))
-        await asyncio.gather(*(process.stop() for process in (*self.members, self.tracker)))
+        processes = (*self.members, self.tracker)
+        found = await asyncio.gather(*(process.stop() for process in processes), return_exceptions=True)
+        for error in found:
+            if isinstance(error, BaseException):
+                raise error
 
     def check(self) -> None:
         """Raise ProcessFailed if a process has ended that should not have."""
@@ -244,8 +251,9 @@ class LocalNetwork:
         folder = self.plan.folder / name
         folder.mkdir(exist_ok=True)
         wires = self.plan.wires
-        return LocalNode(
-            name, folder, load_or_create_key(folder / "node.key"), wires.address(index), wires.prefix(index)
+        seed = load_or_create_key(folder / "node.key")
+        return wires.make_node(index, name, folder, seed) or LocalNode(
+            name, folder, seed, wires.address(index), wires.prefix(index)
         )
 
     def _make_genesis(self) -> Genesis:
@@ -283,17 +291,18 @@ class LocalNetwork:
             {
                 "node": {
                     "name": node.name,
-                    "data_dir": str(node.folder),
-                    "genesis": str(self.genesis_file),
+                    "data_dir": str(node.home),
+                    "genesis": str(node.home.parent / self.genesis_file.name),
                     "beneficiary": node.beneficiary,
                     "active": self._is_active(node),
                 },
                 "network": {
-                    "listen": f"{node.host}:{node.port}",
+                    "listen": f"{node.listen_host}:{node.port}",
+                    "advertise": f"{node.host}:{node.port}",
                     "tracker": f"{self.tracker_id.hex()}@{self.plan.wires.address(CONTROL)}:{self.tracker_port}",
                 },
-                "rpc": {"listen": f"{node.host}:{node.rpc_port}"},
-                "metrics": {"listen": f"{node.host}:{node.metrics_port}"},
+                "rpc": {"listen": f"{node.local_host}:{node.rpc_port}"},
+                "metrics": {"listen": f"{node.local_host}:{node.metrics_port}"},
                 "log": {"level": "info"},
             },
         )

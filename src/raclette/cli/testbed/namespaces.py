@@ -14,11 +14,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raclette.cli.testbed.emulator import CONTROL, MTU_BYTES
 from raclette.primitives.errors import ConfigError, RacletteError
 from raclette.sim.models import NetworkSpec, RegionTable
+
+if TYPE_CHECKING:
+    from raclette.cli.network import LocalNode
 
 # Names of namespaces and devices: this, the process that made them, and the node.
 PREFIX = "rclt"
@@ -63,6 +66,9 @@ class Namespaces:
 
     def prefix(self, node: int) -> list[str]:
         return [] if node == CONTROL else ["ip", "netns", "exec", self._space(node)]
+
+    def make_node(self, index: int, name: str, folder: Path, seed: bytes) -> "LocalNode | None":
+        return None
 
     def _space(self, node: int) -> str:
         return f"{self._tag}-{node}"

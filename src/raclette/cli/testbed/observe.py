@@ -168,7 +168,10 @@ async def count_frames(nodes: Sequence[LocalNode], record: RunRecord) -> None:
         for index, node in enumerate(nodes):
             if not node.running:
                 continue
-            page = (await web.get(f"{node.metrics_url}/metrics")).text
+            try:
+                page = (await web.get(f"{node.metrics_url}/metrics")).text
+            except httpx.HTTPError:
+                continue  # it does not answer; that it should is for the verdict on liveness
             for family in text_string_to_metric_families(page):
                 into = {"raclette_frames": record.sent, "raclette_frame_bytes": record.sent_bytes}.get(family.name)
                 for sample in family.samples if into is not None else ():

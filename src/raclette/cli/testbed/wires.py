@@ -1,7 +1,11 @@
 """What is between the processes of a testbed: plain loopback, or namespaces whose packets an emulator carries."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from raclette.cli.network import LocalNode
 
 LOOPBACK = "127.0.0.1"
 
@@ -21,6 +25,9 @@ class Wires(Protocol):
     def prefix(self, node: int) -> list[str]:
         """Words in front of the command that starts the node's process."""
 
+    def make_node(self, index: int, name: str, folder: Path, seed: bytes) -> "LocalNode | None":
+        """A node that is started in a way of its own; None for a process of this machine."""
+
     async def command(self, words: dict[str, Any]) -> dict[str, Any]:
         """Let the emulator do something: see `emulator.Emulator.command`."""
 
@@ -39,6 +46,9 @@ class Loopback:
 
     def prefix(self, node: int) -> list[str]:
         return []
+
+    def make_node(self, index: int, name: str, folder: Path, seed: bytes) -> "LocalNode | None":
+        return None
 
     async def command(self, words: dict[str, Any]) -> dict[str, Any]:
         """Does nothing: callers ask `emulates` first."""

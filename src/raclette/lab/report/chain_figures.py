@@ -115,7 +115,7 @@ def waiting(records: Sequence[RunRecord]) -> Figure | None:
         order.executed - order.submitted for record in records for order in record.orders if order.executed != NEVER
     )
     layers = [
-        _cumulative(name, times)
+        cumulative(name, times)
         for name, times in (("blocks final", finality), ("transactions executed", orders))
         if times
     ]
@@ -128,6 +128,7 @@ def waiting(records: Sequence[RunRecord]) -> Figure | None:
     return Figure("waiting", "Time to finality", Axis("time (ms)"), Axis("share (%)", limits=(0, 101)), layers, caption)
 
 
-def _cumulative(name: str, ordered: Sequence[int]) -> Line:
+def cumulative(name: str, ordered: Sequence[int]) -> Line:
+    """Sorted times (ns) as a curve of the share (%) that is through by then (ms)."""
     steps = range(0, 1001, 5)
     return Line(name, [quantile(ordered, s) / MILLISECOND for s in steps], [s / 10 for s in steps], steps=True)
