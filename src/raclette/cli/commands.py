@@ -14,6 +14,8 @@ MODULES = (
     "sim",
     "scenarios",
     "lab",
+    "testbed.command",
+    "sweep",
     "hunt",
     "bench",
     "registry",
