@@ -3,6 +3,8 @@
 Castro & Liskov 1999, 4.3. The header holds the state root, so the block's hash is the paper's state digest.
 """
 
+from collections.abc import Iterable
+
 from raclette.chain.header import Header
 from raclette.protocols.pbft import records
 from raclette.protocols.pbft.core import Core
@@ -40,10 +42,18 @@ class Checkpoints:
 
     def on_checkpoint(self, vote: CheckpointVote) -> None:
         """Somebody's CHECKPOINT."""
+        self.on_checkpoints((vote,))
+
+    def on_checkpoints(self, votes: Iterable[CheckpointVote]) -> None:
+        """File each, then count what each says that is new."""
         core = self.core
-        if vote.sender == core.me or vote.height <= core.low or vote.height % self.interval:
-            return
-        if self._file(vote):
+        news: dict[tuple[int, bytes], CheckpointVote] = {}
+        for vote in votes:
+            if vote.sender == core.me or vote.height <= core.low or vote.height % self.interval:
+                continue
+            if self._file(vote):
+                news[vote.height, vote.block_hash] = vote
+        for vote in news.values():
             self._count(vote)
 
     def own_votes_above(self, height: int) -> list[CheckpointVote]:

@@ -180,6 +180,18 @@ class Codec:
         digest = self.committee.commit_digest(view, top.number, top.hash)
         return FinalityProof(view, votes, descendants, top, self.committee.claims(digest, votes))
 
+    def finality_view(self, certificate: bytes) -> int:
+        """The view in which a certificate says that it was decided, without reading the rest. Raises
+        InvalidCertificate."""
+        try:
+            is_list, start, end = rlp.header_at(certificate, 0, len(certificate))
+            is_nested, first, last = rlp.header_at(certificate, start, end)
+        except DecodeError as error:
+            raise InvalidCertificate(error.reason, error.detail) from error
+        if not is_list or is_nested or last - first > 8:
+            raise InvalidCertificate("certificate-view", "does not begin with a view")
+        return int.from_bytes(certificate[first:last], "big")
+
     def _votes(self, signers: Item, signatures: Item) -> tuple[tuple[int, bytes], ...]:
         bits = bytes_to_int(signers, size_max=(self.committee.size + 7) // 8)
         if bits >> self.committee.size:
@@ -310,4 +322,4 @@ def _encode_votes(votes: tuple[tuple[int, bytes], ...]) -> tuple[bytes, bytes]:
     bits = 0
     for number, _ in votes:
         bits |= 1 << number
-    return int_to_bytes(bits), b"".join(signature for _, signature in votes)
+    return int_to_bytes(bits), b"".join([signature for _, signature in votes])

@@ -11,7 +11,7 @@ Each event is handled in three steps: file what arrived; do all that the state n
 state.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from raclette.chain.header import ZERO_NONCE, Header
@@ -29,6 +29,7 @@ from raclette.protocols.pbft import records, timers
 from raclette.protocols.pbft.checkpoints import Checkpoints
 from raclette.protocols.pbft.core import Core
 from raclette.protocols.pbft.finality import Finality
+from raclette.protocols.pbft.log import heights_of
 from raclette.protocols.pbft.messages import (
     CheckpointVote,
     Commit,
@@ -45,6 +46,8 @@ from raclette.protocols.pbft.parameters import Parameters
 from raclette.protocols.pbft.recovery import Recovery
 from raclette.protocols.pbft.timers import Timers
 from raclette.protocols.pbft.view_change import ViewChanging
+
+_PHASES: frozenset[type] = frozenset((Prepare, Commit))
 
 
 class PbftEngine:
@@ -90,9 +93,7 @@ class PbftEngine:
         if isinstance(event, Received):
             self._on_message(event.peer, event.message)
         elif isinstance(event, Gathered):
-            # PBFT-8: each is filed as if it had come alone; what follows from them is done once.
-            for vote in event.votes:
-                self._on_message(b"", vote)
+            self._on_gathered(event.votes)
         elif isinstance(event, TimerFired):
             self._on_timer(event.name)
         elif isinstance(event, Pending):
@@ -114,6 +115,25 @@ class PbftEngine:
         # PBFT-7: an observer listens to certificates only.
         if handler is not None and (self.core.me is not None or isinstance(message, Committed)):
             handler(peer, message)
+
+    def _on_gathered(self, votes: tuple[Message, ...]) -> None:
+        """PBFT-8: each is filed by the rules for one that comes alone; what follows from them is done once."""
+        core = self.core
+        if core.me is None:
+            return
+        kinds = set(map(type, votes))
+        said = [vote for vote in votes if isinstance(vote, Vote)] if kinds & _PHASES else []
+        marks = [vote for vote in votes if isinstance(vote, CheckpointVote)] if CheckpointVote in kinds else []
+        self.ordering.on_votes(said)
+        self.checkpoints.on_checkpoints(marks)
+        for same in (said, marks):
+            if max(heights_of(same), default=0) > core.high:
+                self._note_beyond(same)
+
+    def _note_beyond(self, votes: Sequence[Vote | CheckpointVote]) -> None:
+        for vote in votes:
+            if vote.height > self.core.high:
+                self.recovery.note_beyond(vote.sender, vote.height)
 
     def _on_proposal(self, message: PrePrepare) -> None:
         if message.header.number > self.core.high:
@@ -248,9 +268,7 @@ class PbftEngine:
             return self._ballot(message.kind, 0, message.height, message.block_hash, message.sender, useless_from)
         return None
 
-    def _ballot(
-        self, phase: str, view: int, height: int, block_hash: bytes, sender: int, useless_from: int
-    ) -> Ballot:
+    def _ballot(self, phase: str, view: int, height: int, block_hash: bytes, sender: int, useless_from: int) -> Ballot:
         committee = self.core.committee
         return Ballot(
             (phase, view, height), block_hash, committee.ids[sender], (committee.quorum,), useless_from, height

@@ -41,6 +41,8 @@ class Finality:
         """Somebody shows a final block."""
         core = self.core
         header = message.header
+        if self._is_no_news(header, message.certificate):
+            return
         proof = core.codec.decode_finality(header, message.certificate)
         if header.number > core.final.number and core.chain.header(header.hash) is None:
             if message.block is None or core.chain.header(header.parent_hash) is None:
@@ -50,6 +52,13 @@ class Finality:
             if not self._checked(message.block):
                 return
         self.finalize(header, proof)
+
+    def _is_no_news(self, header: Header, certificate: bytes) -> bool:
+        """Final here already, and decided in no later view than ours: n - 1 of n replicas hear of each block so."""
+        core = self.core
+        if header.number > core.final.number or (core.me is not None and not core.active):
+            return False
+        return core.codec.finality_view(certificate) <= core.view and not self._tip_is_stale()
 
     def on_block(self, block: Block, certificate: bytes) -> None:
         """Sync delivers a block, with its certificate or on the way to one that we asked for."""

@@ -4,7 +4,8 @@ Several blocks are in flight: the primary builds block h+1 on its own uncommitte
 only on top of the last block it accepted in the same view, so its PREPARE for h speaks for the whole chain up to h.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
@@ -15,8 +16,8 @@ from raclette.protocols.pbft import records
 from raclette.protocols.pbft.core import Core
 from raclette.protocols.pbft.evidence import encode_evidence
 from raclette.protocols.pbft.finality import Finality
-from raclette.protocols.pbft.log import Filing, file_vote, signatures_for
-from raclette.protocols.pbft.messages import Commit, Prepare, PrePrepare, Vote
+from raclette.protocols.pbft.log import Filing, by_author, file_vote, heights_of, signatures_for, statements_in
+from raclette.protocols.pbft.messages import Prepare, PrePrepare, Vote
 from raclette.protocols.pbft.quorum import Certificate
 
 # Proposals kept above the last final block, in pipelines: one in flight, one that overtook its NEW-VIEW or base, one
@@ -56,23 +57,36 @@ class Ordering:
         if slot.proposal is None or slot.proposal.view < message.view:
             slot.proposal = message
 
-    def on_vote(self, vote: Prepare | Commit) -> Filing:
+    def on_vote(self, vote: Vote) -> Filing:
         """File a PREPARE or COMMIT."""
         core = self.core
         if vote.sender == core.me or not core.in_window(vote.height):
             return Filing.OLD
-        slot = core.slot(vote.height)
-        if isinstance(vote, Prepare):
-            earlier: Vote | None = slot.prepares.get(vote.sender)
-            filing = file_vote(slot.prepares, vote)
-        else:
-            earlier = slot.commits.get(vote.sender)
-            filing = file_vote(slot.commits, vote)
+        filed = self._filed(type(vote), vote.height)
+        filing = file_vote(filed, vote)
         if filing is Filing.NEW:
             core.touched.add(vote.height)
-        elif filing is Filing.CONFLICT and earlier is not None:
-            self._accuse(earlier, vote)
+        elif filing is Filing.CONFLICT:
+            self._accuse(filed[vote.sender], vote)
         return filing
+
+    def on_votes(self, votes: Sequence[Vote]) -> None:
+        """File votes that a host held back, as if each had come alone. The usual case, one phase and height of which
+        nothing is filed yet by any of these authors, leaves nothing to compare: there all are filed in one step."""
+        kinds, heights = set(map(type, votes)), heights_of(votes)
+        if len(kinds) == len(heights) == 1 and self.core.in_window(height := votes[0].height):
+            filed, said = self._filed(type(votes[0]), height), by_author(votes)
+            if len(said) == len(votes) and self.core.me not in said and said.keys().isdisjoint(filed):
+                filed.update(said)
+                self.core.touched.add(height)
+                return
+        for vote in votes:
+            self.on_vote(vote)
+
+    def _filed(self, phase: type[Vote], height: int) -> dict[int, Any]:
+        """Who said what in this phase at this height."""
+        slot = self.core.slot(height)
+        return slot.prepares if issubclass(phase, Prepare) else slot.commits
 
     def _accuse(self, earlier: Vote, later: Vote) -> None:
         place = (later.kind, later.view, later.height, later.sender)
@@ -186,6 +200,8 @@ class Ordering:
         slot, block_hash = core.slots.get(height), core.voted.get(height)
         if slot is None or block_hash is None or not core.active or slot.committed_view == core.view:
             return
+        if len(slot.prepares) < core.committee.quorum:
+            return
         votes = signatures_for(slot.prepares, core.view, block_hash)
         if len(votes) < core.committee.quorum:
             return
@@ -206,7 +222,7 @@ class Ordering:
         slot = core.slots.get(height)
         if slot is None or height <= core.final.number or len(slot.commits) < core.committee.quorum:
             return
-        for view, block_hash in dict.fromkeys((vote.view, vote.block_hash) for vote in slot.commits.values()):
+        for view, block_hash in statements_in(slot.commits):
             votes = signatures_for(slot.commits, view, block_hash)
             if len(votes) >= core.committee.quorum:
                 self.finality.on_quorum(view, height, block_hash, votes[: core.committee.quorum])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from raclette.sim.engines.plan import LATE_NS, MILLION
+from raclette.sim.engines.plan import LATE_NS, MILLION, NEVER
 from raclette.sim.fast.arithmetic import draw, mix, product3
 from raclette.sim.fast.jit import Number, jit
 from raclette.sim.models import QUANTILE_BITS
@@ -30,7 +30,6 @@ _GOLDEN = 0x9E3779B97F4A7C15
 _TAIL_SHIFT = U64(64 - QUANTILE_BITS)
 _ZERO = U64(0)
 _MASK63 = np.int64((1 << 63) - 1)
-_NEVER = np.int64(1 << 62)
 _LOST, _SHUT, _DOWN = -1, -2, -3
 
 
@@ -75,6 +74,22 @@ def _crashes(down: Words, node: Number, after: Number, until: Number) -> bool:
 
 
 @jit
+def _summary(fates: Words, count: Number, out: Words) -> None:
+    """out = copies that arrive, lost by noise, by shut links, by crashes, the last arrival, second copies."""
+    out[:] = 0
+    for place in range(count):
+        arrival, second = fates[0, place], fates[1, place]
+        if arrival < 0:
+            out[-arrival] += 1
+            continue
+        out[0] += 1
+        out[4] = max(out[4], arrival, second)
+        if second:
+            out[0] += 1
+            out[5] += 1
+
+
+@jit
 def launch(
     now: Number,
     sender: Number,
@@ -94,8 +109,9 @@ def launch(
     spans: Words,
     pairs: Words,
     down: Words,
+    out: Words,
 ) -> Number:
-    """`wires.Wires.launch` for the receivers from number `first` on; fates go to the rows (arrival, second, number).
+    """`wires.Wires.launch` for the receivers from number `first` on; `fates` gets rows of arrivals, seconds, numbers.
 
     `links` has the rows (next number, last arrival, bits a second) of each direction. Returns how far it came: if not
     to the end, the next receiver's delay must be computed outside and handed in as `asked` (0: none).
@@ -128,11 +144,11 @@ def launch(
             clock += bits // rate
         links[link, 0] = number + 1
         arrival = clock + max(1, delay)
-        fates[place, 1] = 0
-        fates[place, 2] = number
+        fates[1, place] = 0
+        fates[2, place] = number
         noisy = _noise_at(noise, clock)
         if noisy >= 0 and _chance(keys[link], base + 1, noise[noisy, 2]):
-            fates[place, 0] = _LOST
+            fates[0, place] = _LOST
             continue
         if noisy >= 0 and _chance(keys[link], base + 2, noise[noisy, 4]):
             arrival += product3(draw(keys[link], U64(base + 3)), LATE_NS, 1, 64)
@@ -140,18 +156,19 @@ def launch(
             arrival = max(arrival, links[link, 1] + 1)
             links[link, 1] = arrival
         if _is_shut(spans, pairs, sender, receiver, clock, arrival):
-            fates[place, 0] = _SHUT
+            fates[0, place] = _SHUT
             continue
         if _crashes(down, sender, now, clock) or _is_down(down, receiver, arrival):
-            fates[place, 0] = _DOWN
+            fates[0, place] = _DOWN
             continue
-        fates[place, 0] = arrival
+        fates[0, place] = arrival
         if noisy >= 0 and _chance(keys[link], base + 4, noise[noisy, 3]):
             links[link, 0] = number + 2
             second = arrival + 1 + product3(draw(keys[link], U64(base + 5)), LATE_NS, 1, 64)
             if not _is_down(down, receiver, second):
-                fates[place, 1] = second
+                fates[1, place] = second
     free[sender] = clock
+    _summary(fates, len(receivers), out)
     return len(receivers)
 
 
@@ -167,19 +184,6 @@ def link_keys(seed_key: Number, nodes: Number, keys: Words) -> None:
 def uniform_of(key: Number, number: Number) -> Number:
     """The draw behind a delay that is computed outside."""
     return draw(key, U64(8 * number + 1))
-
-
-@jit
-def summary(fates: Words, count: Number, out: Words) -> None:
-    """out = copies that arrive, lost by noise, by shut links, by crashes, the last arrival."""
-    out[:] = 0
-    for place in range(count):
-        arrival, second = fates[place, 0], fates[place, 1]
-        if arrival < 0:
-            out[-arrival] += 1
-            continue
-        out[0] += 2 if second else 1
-        out[4] = max(out[4], arrival, second)
 
 
 # --- rows of votes ------------------------------------------------------------------------------------------------
@@ -219,6 +223,21 @@ def find(who: Words, filled: Words, row: Number, node: Number, author: Number) -
 
 
 @jit
+def next_wake(when: Words, key: Words, filled: Words, stage: Words, row: Number, thresholds: Words, out: Words) -> None:
+    """The first moment at which some node's count reaches its next threshold: out = (time, node, key); time is NEVER
+    if there is none."""
+    out[0] = NEVER
+    for node in range(filled.shape[1]):
+        step = stage[row, node]
+        if step == len(thresholds) or filled[row, node] < thresholds[step]:
+            continue
+        place = thresholds[step] - 1
+        time = when[row, node, place]
+        if time < out[0]:
+            out[0], out[1], out[2] = time, node, key[row, node, place]
+
+
+@jit
 def file_votes(
     when: Words,
     key: Words,
@@ -231,12 +250,16 @@ def file_votes(
     receivers: Words,
     fates: Words,
     again: Words,
+    stage: Words,
+    thresholds: Words,
+    out: Words,
 ) -> Number:
     """File a vote for every receiver that it reaches. Copies that are not the first to arrive go to `again` as rows
-    (receiver, time, number, 1 if it is an earlier letter's copy that this one overtakes); returns their count."""
+    (receiver, time, number, 1 if it is an earlier letter's copy that this one overtakes); returns their count. Then
+    does as `next_wake`."""
     repeats = 0
     for place in range(len(receivers)):
-        arrival, second, number = fates[place, 0], fates[place, 1], fates[place, 2]
+        arrival, second, number = fates[0, place], fates[1, place], fates[2, place]
         if arrival < 0:
             continue
         node = receivers[place]
@@ -252,6 +275,7 @@ def file_votes(
             _insert(when, key, who, filled, row, node, arrival, sender << KEY_SHIFT | number, tag)
         if second:
             repeats = _repeat(again, repeats, node, second, number + 1, 0)
+    next_wake(when, key, filled, stage, row, thresholds, out)
     return repeats
 
 
@@ -269,22 +293,6 @@ def _remove(when: Words, key: Words, who: Words, filled: Words, row: Number, nod
         key[row, node, at] = key[row, node, at + 1]
         who[row, node, at] = who[row, node, at + 1]
     filled[row, node] = last
-
-
-@jit
-def next_wake(when: Words, key: Words, filled: Words, stage: Words, row: Number, thresholds: Words, out: Words) -> bool:
-    """The first moment at which some node's count reaches its next threshold: out = (time, node, key)."""
-    best = _NEVER
-    for node in range(filled.shape[1]):
-        step = stage[row, node]
-        if step == len(thresholds) or filled[row, node] < thresholds[step]:
-            continue
-        place = thresholds[step] - 1
-        time = when[row, node, place]
-        if time < best:
-            best = time
-            out[0], out[1], out[2] = time, node, key[row, node, place]
-    return bool(best < _NEVER)
 
 
 @jit

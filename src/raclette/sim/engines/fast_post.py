@@ -29,6 +29,8 @@ from raclette.sim.kernel import NODES_MAX, Kind, place
 
 Words = npt.NDArray[Any]
 
+# Sets of receivers kept as arrays: one for each node's broadcasts and one for its neighbours, and some to spare.
+PACKED_MAX = 4_096
 _NODE_MASK = NODES_MAX - 1
 _NODE_BITS = _NODE_MASK.bit_length()
 _NUMBER_MASK = (1 << KEY_SHIFT) - 1
@@ -49,12 +51,16 @@ class FastPost(Post):
     ) -> None:
         super().__init__(world, wires, policies, default, neighbours)
         self._fast = wires
-        self._packed: dict[tuple[int, ...], Words] = {}
+        # Receivers as arrays, by the identity of the tuple (which is kept, so that it stays the only one).
+        self._packed: dict[int, tuple[tuple[int, ...], Words]] = {}
+        self._singles = np.arange(len(world.nodes), dtype=np.int64)
         self._rows: Rows | None = None
         # Places whose votes go through the tallies, and places that are closed everywhere, with a ballot of each.
         self._slow: dict[Hashable, Ballot] = {}
         self._closed: dict[Hashable, Ballot] = {}
         self._listeners = np.zeros(len(world.nodes), dtype=np.bool_)
+        # Sets of receivers (by identity) that are known to listen.
+        self._heard: set[int] = set()
         self._gone = {down.node for down in world.plan.down if down.end >= NEVER}
 
     # --- sending --------------------------------------------------------------------------------------------------
@@ -99,17 +105,16 @@ class FastPost(Post):
 
     def _launch(self, letter: Letter, sender: int, receivers: tuple[int, ...], row: Row | None = None) -> None:
         world, wires = self._world, self._fast
-        packed = self._packed.get(receivers)
-        if packed is None:
-            packed = self._packed[receivers] = np.array(receivers, dtype=np.int64)
+        packed = self._pack(receivers)
         wires.launch(world.now, sender, packed, letter.size)
-        fates = wires.fates[: len(receivers)]
+        fates = wires.fates[:, : len(receivers)]
         world.trace.row(world.now, sender, letter.size, letter.content)
-        world.trace.bytes(fates[:, :2].astype("<i8").tobytes())
-        arriving, *lost, latest = wires.summary.tolist()
-        for why, count in enumerate(lost, start=1):
-            if count:
-                self.lost[WHY[-why]] += count
+        world.trace.words(fates[0])
+        arriving, lost, shut, down, latest, seconds = wires.summary.tolist()
+        if seconds:
+            world.trace.words(fates[1])
+        if lost or shut or down:
+            self._lose(lost, shut, down)
         self._account(letter, len(receivers), arriving)
         self._note_arrivals(letter.kind, fates, latest)
         if row is None:
@@ -119,16 +124,31 @@ class FastPost(Post):
         row.latest = max(row.latest, latest)
         self._file(letter, sender, receivers, packed, fates, row)
 
+    def _pack(self, receivers: tuple[int, ...]) -> Words:
+        if len(receivers) == 1:
+            return self._singles[receivers[0] : receivers[0] + 1]
+        known = self._packed.get(id(receivers))
+        if known is None:
+            known = self._packed[id(receivers)] = (receivers, np.array(receivers, dtype=np.int64))
+            if len(self._packed) > PACKED_MAX:
+                del self._packed[next(iter(self._packed))]
+        return known[1]
+
+    def _lose(self, *counts: int) -> None:
+        for why, count in enumerate(counts, start=1):
+            if count:
+                self.lost[WHY[-why]] += count
+
     def _note_arrivals(self, kind: str, fates: Words, latest: int) -> None:
         if self._world.undone:
             self.latest = max(self.latest, latest)
             return
-        for arrival in fates[:, :2].ravel().tolist():
+        for arrival in fates[:2].ravel().tolist():
             if arrival > 0:
                 self._late.append((arrival, kind))
 
     def _queue_all(self, letter: Letter, sender: int, receivers: tuple[int, ...], fates: Words) -> None:
-        for receiver, (arrival, second, number) in zip(receivers, fates.tolist(), strict=True):
+        for receiver, (arrival, second, number) in zip(receivers, fates.T.tolist(), strict=True):
             if arrival > 0:
                 self._queue_copy(letter, sender, receiver, arrival, number)
             if second:
@@ -144,25 +164,31 @@ class FastPost(Post):
         """Write a vote into its row."""
         rows = self._rows_of()
         is_alone = letter.ballot is not None and letter.ballot.alone
-        self._listeners[packed] = True
+        if len(receivers) == 1 or id(receivers) not in self._heard:
+            self._heard.add(id(receivers))
+            self._listeners[packed] = True
         before = row.letters.get(sender)
         repeats = rows.file(row, sender, sender | ALONE if is_alone else sender, packed, fates)
+        wake = rows.wake
         if is_alone:
             self._queue_all(letter, sender, receivers, fates)
         else:
             row.letters[sender] = letter
+            row.messages[sender] = letter.message
             rows.contents[row.index, sender] = letter.content
         for receiver, time, number, is_overtaken in rows.again[:repeats].tolist():
             if is_overtaken and before is not None:
                 self._queue_copy(before, sender, receiver, time, number)
             elif not is_overtaken and not is_alone:
                 self._queue_copy(letter, sender, receiver, time, number)
-        self._plan_wake(row)
+        self._set_wake(row, wake)
 
     # --- waking ---------------------------------------------------------------------------------------------------
 
     def _plan_wake(self, row: Row) -> None:
-        wake = self._rows_of().next_wake(row)
+        self._set_wake(row, self._rows_of().next_wake(row))
+
+    def _set_wake(self, row: Row, wake: tuple[int, int, int] | None) -> None:
         if wake is not None and wake != row.wake:
             time, node, key = wake
             where = place(Kind.ARRIVAL, node, key >> KEY_SHIFT)
@@ -190,8 +216,7 @@ class FastPost(Post):
         authors, content = self._rows_of().take(row, node, count)
         if not authors:
             return None
-        letters = row.letters
-        return Gathered(EPOCH + self._world.now, tuple([letters[author].message for author in authors])), content
+        return Gathered(EPOCH + self._world.now, tuple(map(row.messages.__getitem__, authors))), content
 
     def _order_here(self, node: int) -> int:
         """Votes of this very moment that have come to `node` already have an order up to this."""

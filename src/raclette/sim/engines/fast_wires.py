@@ -14,13 +14,13 @@ Words = npt.NDArray[Any]
 
 
 class FastWires:
-    """As `Wires`; `launch` fills `fates` with rows (arrival, second, number) instead of making tuples."""
+    """As `Wires`; `launch` fills `fates`, rows of arrivals, second copies and numbers, instead of making tuples."""
 
     def __init__(self, model: NetworkModel, nodes: int, seed: int, plan: Plan) -> None:
         self.model = model
         self.nodes = nodes
-        self.fates = np.zeros((nodes, 3), dtype=np.int64)
-        self.summary = np.zeros(5, dtype=np.int64)
+        self.fates = np.zeros((3, nodes), dtype=np.int64)
+        self.summary = np.zeros(6, dtype=np.int64)
         self._links = np.zeros((nodes * nodes, 3), dtype=np.int64)
         self._free = np.zeros(nodes, dtype=np.int64)
         self._keys = np.zeros(nodes * nodes, dtype=np.uint64)
@@ -59,14 +59,14 @@ class FastWires:
                 self._spans,
                 self._pairs,
                 self._down,
+                self.summary,
             )
             if place == count:
-                break
+                return
             receiver = int(receivers[place])
             link = sender * self.nodes + receiver
             uniform = int(compiled.uniform_of(self._keys[link], self._links[link, 0]))
             asked = max(1, self.model.delay(sender, receiver, uniform))
-        compiled.summary(self.fates, count, self.summary)
 
     def clear_uplink(self, node: int) -> None:
         """As `Wires.clear_uplink`."""

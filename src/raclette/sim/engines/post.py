@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from raclette.chain.block import Block
-from raclette.engine.ballot import CountsVotes
 from raclette.engine.events import BlockReceived, Gathered
 from raclette.engine.message import Message, carries_block
 from raclette.sim.engines.letter import ANSWER_BLOCKS_MAX, QUESTION_BYTES, Answer, Ask, Letter, Policy
@@ -97,8 +96,8 @@ class Post(ABC):
         policy = self._policies.get(kind, Policy.FIRST if gossip else self._default)
         letter = Letter(node.index, message, kind, size, content_of(payload) >> 1, (node.node_id, message), policy)
         letter.gossip = gossip
-        if policy is Policy.QUORUM and isinstance(node.engine, CountsVotes):
-            ballot = node.engine.ballot(message)
+        if policy is Policy.QUORUM and node.counts is not None:
+            ballot = node.counts(message)
             # A vote that somebody else passes on is no news from its author.
             if ballot is not None and ballot.author == node.node_id:
                 letter.ballot = ballot
@@ -261,9 +260,11 @@ class ReferencePost(Post):
         world = self._world
         fates = self.wires.launch(world.now, sender, receivers, letter.size)
         world.trace.row(world.now, sender, letter.size, letter.content)
+        world.trace.row(*[arrival for arrival, _, _ in fates])
+        if any(second for _, second, _ in fates):
+            world.trace.row(*[second for _, second, _ in fates])
         arriving = 0
         for receiver, (arrival, second, number) in zip(receivers, fates, strict=True):
-            world.trace.row(arrival, second)
             if arrival < 0:
                 self.lost[WHY[arrival]] += 1
                 continue

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from raclette.engine.ballot import Ballot
 from raclette.sim.engines import compiled
 from raclette.sim.engines.letter import Letter
+from raclette.sim.engines.plan import NEVER
 
 Words = npt.NDArray[Any]
 
@@ -19,16 +20,17 @@ _KEY_MAX = (1 << 62) - 1
 
 
 class Row:
-    """One statement at one place. `letters` are those of each author that the engine can be given; `wake` is the
-    moment (time, node, key) on the queue; nothing arrives after `latest`."""
+    """One statement at one place. `letters` are those of each author that the engine can be given, `messages` what is
+    in them, by author; `wake` is the moment (time, node, key) on the queue; nothing arrives after `latest`."""
 
-    __slots__ = ("ballot", "index", "latest", "letters", "spoke", "thresholds", "wake")
+    __slots__ = ("ballot", "index", "latest", "letters", "messages", "spoke", "thresholds", "wake")
 
-    def __init__(self, index: int, ballot: Ballot, thresholds: Words) -> None:
+    def __init__(self, index: int, ballot: Ballot, thresholds: Words, nodes: int) -> None:
         self.index = index
         self.ballot = ballot
         self.thresholds = thresholds
         self.letters: dict[int, Letter] = {}
+        self.messages: list[Any] = [None] * nodes
         self.spoke: set[int] = set()
         self.wake: tuple[int, int, int] | None = None
         self.latest = 0
@@ -63,7 +65,7 @@ class Rows:
         thresholds = self._thresholds.get(ballot.acts_at)
         if thresholds is None:
             thresholds = self._thresholds[ballot.acts_at] = np.array(ballot.acts_at, dtype=np.int64)
-        row = self.rows[ballot.place] = Row(index, ballot, thresholds)
+        row = self.rows[ballot.place] = Row(index, ballot, thresholds, self.contents.shape[1])
         return row
 
     def close(self, row: Row) -> None:
@@ -73,29 +75,37 @@ class Rows:
         row.wake = None
 
     def file(self, row: Row, sender: int, tag: int, receivers: Words, fates: Words) -> int:
-        """See `compiled.file_votes`."""
+        """See `compiled.file_votes`; `wake` then says what `next_wake` would."""
         is_repeated = sender in row.spoke
         row.spoke.add(sender)
-        return int(
-            compiled.file_votes(
-                self.when,
-                self.key,
-                self.who,
-                self.filled,
-                row.index,
-                sender,
-                tag,
-                is_repeated,
-                receivers,
-                fates,
-                self.again,
-            )
+        repeats: int = compiled.file_votes(
+            self.when,
+            self.key,
+            self.who,
+            self.filled,
+            row.index,
+            sender,
+            tag,
+            is_repeated,
+            receivers,
+            fates,
+            self.again,
+            self.stage,
+            row.thresholds,
+            self.out,
         )
+        return repeats
 
     def next_wake(self, row: Row) -> tuple[int, int, int] | None:
         """(time, node, key) of the next threshold that is reached."""
-        found = compiled.next_wake(self.when, self.key, self.filled, self.stage, row.index, row.thresholds, self.out)
-        return (int(self.out[0]), int(self.out[1]), int(self.out[2])) if found else None
+        compiled.next_wake(self.when, self.key, self.filled, self.stage, row.index, row.thresholds, self.out)
+        return self.wake
+
+    @property
+    def wake(self) -> tuple[int, int, int] | None:
+        """What was found last."""
+        time, node, key = self.out.tolist()
+        return (time, node, key) if time < NEVER else None
 
     def count_at(self, row: Row, node: int, time: int, author: int, order: int, flag: int) -> int:
         """`author`'s vote counts at `node` from this moment on; the count if that is a threshold, else 0."""

@@ -1,5 +1,6 @@
 """A whole run of engine fidelity: make the world, let it decide a given amount of work, report."""
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -190,12 +191,19 @@ class EnginesRun:
         self.world.post = self.post
 
     def run(self) -> EnginesReport:
-        """Until the work is done and what was under way has arrived."""
+        """Until the work is done and what was under way has arrived. Python's cycle collector rests meanwhile: nothing
+        here makes cycles, and looking for them among a million votes takes an eighth of the time."""
         world = self.world
-        world.start()
-        complete = world.run_until(self._deadline)
-        if complete:
-            world.drain()
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            world.start()
+            complete = world.run_until(self._deadline)
+            if complete:
+                world.drain()
+        finally:
+            if collects:
+                gc.enable()
         return self._report(complete)
 
     # --- making ---------------------------------------------------------------------------------------------------

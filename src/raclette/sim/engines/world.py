@@ -19,6 +19,7 @@ from sys import byteorder
 from typing import Any, NamedTuple, TypeAlias
 
 from raclette.chain.header import Header
+from raclette.engine.ballot import Ballot, CountsVotes
 from raclette.engine.contract import Engine
 from raclette.engine.effects import (
     Accuse,
@@ -36,6 +37,7 @@ from raclette.engine.effects import (
     StopSealing,
 )
 from raclette.engine.events import BlockReceived, Event, Gathered, Pending, Received, Sealed, Started, TimerFired
+from raclette.engine.message import Message
 from raclette.primitives.errors import InvariantBroken
 from raclette.primitives.randomness import draw64
 from raclette.primitives.units import SECOND
@@ -79,10 +81,10 @@ class Trace:
         if len(self._rows) >= _ROW_INTEGERS:
             self._fold()
 
-    def bytes(self, data: Any) -> None:
-        """Fold in integers that are little-endian bytes already."""
+    def words(self, array: Any) -> None:
+        """Fold in a contiguous numpy array of signed 64-bit integers, as `row` would."""
         self._fold()
-        self._hash.update(data)
+        self._hash.update(array.astype("<i8", copy=False))
 
     def _fold(self) -> None:
         packed = array("q", self._rows)
@@ -114,6 +116,15 @@ class Node:
     crashes: int = 0
     asked: dict[bytes, int] = field(default_factory=dict)
     is_done: bool = False
+    counts: Callable[[Message], Ballot | None] | None = None
+
+    def __post_init__(self) -> None:
+        self.run(self.engine)
+
+    def run(self, engine: Engine) -> None:
+        """This engine runs here from now on. Whether it lets us count is asked once: every message needs it."""
+        self.engine = engine
+        self.counts = engine.ballot if isinstance(engine, CountsVotes) else None
 
 
 class Accusation(NamedTuple):
@@ -282,7 +293,7 @@ class EngineWorld:
             node.chain = WorkChain(self.register, node.chain.chain_id)
         else:
             node.chain = node.chain.durable_copy()
-        node.engine = self._make(node.index, node.chain, dict(node.records))
+        node.run(self._make(node.index, node.chain, dict(node.records)))
         node.alive = True
         self.post.revive(node.index)
         self.tell(node, Started(EPOCH + self.now))
