@@ -8,8 +8,10 @@ names. A certificate that counts a signer twice is not among them: the wire form
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from raclette.engine.contract import Draft
 from raclette.engine.message import Message
 from raclette.node.wire import encode_engine
+from raclette.primitives.errors import Misuse
 from raclette.primitives.randomness import Random
 from raclette.protocols.pbft.messages import Committed, Prepare, Status, ViewChange
 from raclette.protocols.pbft.quorum import Certificate
@@ -47,6 +49,27 @@ def _too_few(forger: "PbftForger", me: int, random: Random) -> Forged | None:
     core = forger.core
     whole = _own_signatures(forger, core.view, core.final.number + 1, random.bytes(32), core.committee.quorum)
     return _certified(forger, "too-few-signers", whole._replace(votes=whole.votes[:-1]))
+
+
+def _alone_prepared(forger: "PbftForger", me: int, random: Random) -> Forged | None:
+    """True, and by far not enough: its own signature under a block of its own, of the highest rank there can be."""
+    core = forger.core
+    whole = _own_signatures(forger, core.view, core.final.number + 1, random.bytes(32), me + 1)
+    return _certified(forger, "own-signature-alone", whole._replace(votes=whole.votes[me:]))
+
+
+def _alone_final(forger: "PbftForger", me: int, random: Random) -> Forged | None:
+    """A block of its own that is final by its own COMMIT."""
+    core = forger.core
+    draft = Draft(core.final.timestamp, random.bytes(20), extra_data=core.committee.ids[me])
+    try:
+        block = core.chain.build(core.final, draft)
+    except Misuse:
+        return None  # the state of our last final block is not at hand
+    commit = core.own_commit(core.view, block.number, block.hash, me)
+    certificate = core.codec.encode_finality(core.view, ((me, commit.claim.signature),), ())
+    message = Committed(block.header, certificate, (), block)
+    return Forged("final-by-itself", forger.node.blocks.frame(message, public=False), message.kind, refused=True)
 
 
 def _foreign(forger: "PbftForger", me: int, random: Random) -> Forged | None:
@@ -163,6 +186,8 @@ def _absurd_vote(forger: "PbftForger", me: int, random: Random) -> Forged | None
 
 REFUSED: tuple[Maker, ...] = (
     _too_few,
+    _alone_prepared,
+    _alone_final,
     _foreign,
     _self_signed,
     _relabelled,
