@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from raclette.engine.ballot import Ballot
 from raclette.engine.contract import EngineSetup
 from raclette.engine.effects import Effect, SetTimer
-from raclette.engine.events import Event
+from raclette.engine.events import Event, Gathered
 from raclette.engine.exam import check_engine
 from raclette.engine.message import Message
 from raclette.primitives.errors import InvariantBroken
@@ -64,3 +65,32 @@ def test_an_engine_that_swallows_unknown_parameters_fails() -> None:
 
     with pytest.raises(InvariantBroken, match="unknown parameter is refused"):
         check_engine(lenient, parameters)
+
+
+def test_an_engine_whose_votes_add_up_otherwise_when_handed_over_together_fails() -> None:
+    class Careless(PbftEngine):
+        def handle(self, event: Event) -> tuple[Effect, ...]:
+            return super().handle(event._replace(votes=event.votes[:1]) if isinstance(event, Gathered) else event)
+
+    with pytest.raises(InvariantBroken, match="votes handed over together"):
+        check_engine(Careless, parameters)
+
+
+def test_an_engine_that_says_more_of_a_vote_than_the_message_does_fails() -> None:
+    class Biased(PbftEngine):
+        def ballot(self, message: Message) -> Ballot | None:
+            ballot = super().ballot(message)
+            return ballot and ballot._replace(statement=bytes([self.core.me or 0]))
+
+    with pytest.raises(InvariantBroken, match="every engine says the same"):
+        check_engine(Biased, parameters)
+
+
+def test_an_engine_that_counts_a_vote_for_somebody_else_fails() -> None:
+    class Generous(PbftEngine):
+        def ballot(self, message: Message) -> Ballot | None:
+            ballot = super().ballot(message)
+            return ballot and ballot._replace(author=bytes(32))
+
+    with pytest.raises(InvariantBroken, match="author has signed it"):
+        check_engine(Generous, parameters)

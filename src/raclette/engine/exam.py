@@ -7,6 +7,7 @@ certificates that the engine made itself:
 - what is said survives the wire, and every signature in it holds;
 - what strangers send never raises anything but the contract's own errors, in the codec or in the machine;
 - records come before words, and a machine made from the records of any moment works;
+- if it lets its host count votes, then what it says of them holds (`exam_votes`);
 - parameters are refused with their path.
 
 It does not ask whether the protocol is right; that is what simulations and checkers are for.
@@ -38,6 +39,7 @@ from raclette.engine.effects import (
     StopSealing,
 )
 from raclette.engine.events import BlockReceived, Event, Pending, Received, Sealed, Started, TimerFired
+from raclette.engine.exam_votes import check_ballots, check_gathering, check_handfuls
 from raclette.engine.lightchain import LightChain
 from raclette.engine.message import CarriesBlock, Message
 from raclette.primitives.errors import (
@@ -103,6 +105,7 @@ def check_engine(
     _check_wire(exam)
     _check_records(exam)
     _check_strangers(exam)
+    _check_votes(exam)
     _check_parameters(exam)
 
 
@@ -428,6 +431,21 @@ def _check_strange_headers(exam: _World, engine: Engine) -> None:
         except Exception as error:
             _fail(f"check_header raises InvalidHeader only: {error!r}")
         _fail("a header before its parent or a million years ahead is refused")
+
+
+def _check_votes(exam: _World) -> None:
+    """For engines that let their host count."""
+    check_ballots([subject.engine for subject in exam.subjects], exam.messages)
+    for subject in exam.subjects[:2]:
+        check_gathering(
+            partial(exam.new_engine, subject.node_id, records={}),
+            exam.new_chain(),
+            [step.event for step in subject.history],
+            [effect for step in subject.history for effect in step.effects],
+            apply_to_chain,
+        )
+    engine = exam.new_engine(exam.subjects[3].node_id, exam.new_chain(), {})
+    check_handfuls(engine, [message for _, message in exam.messages], exam.rng, exam.now)
 
 
 def _check_parameters(exam: _World) -> None:
