@@ -60,11 +60,12 @@ def make_miners(
     difficulty = difficulty_for(hash_power, interval_ms)
     register = Register(Header(parent_hash=bytes(32), number=0, timestamp=EPOCH_S, difficulty=difficulty), nodes)
     seal = make_seal(seed)
+    wires = wires if wires is not None else make_wires(wiring, kernel)
     relay = Relay(
-        wires if wires is not None else make_wires(wiring, kernel),
+        wires,
         register,
         seal,
-        draws=draws_of(seed),
+        draws=draws_of(seed, wires.name),
         hash_power=hash_power,
         epoch=EPOCH_S * SECOND,
     )

@@ -8,11 +8,14 @@ searches that end. What fired is hashed as (time, code), apart from the events o
 over both.
 """
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import count
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
@@ -28,9 +31,8 @@ from raclette.sim import fixed
 from raclette.sim.light import LightChain, Register
 from raclette.sim.timers import Searches, Timers
 from raclette.sim.wires import Trace
-from raclette.sim.wiring import LOOKAHEAD_MAX_NS, NEVER, NODE_BITS, NODE_MASK, RelayKernel
+from raclette.sim.wiring import LOOKAHEAD_MAX_NS, NEVER, NODE_BITS, NODE_MASK, STREAM_SEAL, RelayKernel
 
-STREAM_SEAL = 1 << 33
 # A search for work w at power p takes w / p * surprisal * ln 2 / 2**96, see `fixed.exponential`.
 _SEARCH_SHIFT = 2 * fixed.FRACTION_BITS
 
@@ -41,14 +43,16 @@ SEARCH_MAX_NS = NEVER
 Draws = Callable[[int], Iterator[int]]
 
 
-def draws_of(seed: int) -> Draws:
+def draws_of(seed: int, kernel: str = "reference") -> Draws:
     """For each node the surprisals, one after another, that decide how long its searches take."""
+    if kernel == "fast":
+        from raclette.sim.fast.relay import fast_draws
+
+        return fast_draws(seed)
 
     def draws(node: int) -> Iterator[int]:
-        counter = 0
-        while True:
-            counter += 1
-            yield fixed.surprisal(draw64(seed, STREAM_SEAL + node, counter))
+        for number in count(1):
+            yield fixed.surprisal(draw64(seed, STREAM_SEAL + node, number))
 
     return draws
 
@@ -57,6 +61,19 @@ def draws_of(seed: int) -> Draws:
 def search_work(target: int) -> int:
     """Hashes that a search for `target` takes in the mean, times the nanoseconds of a second."""
     return ((1 << 256) // (target + 1)) * SECOND
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the search for cycles of garbage: a run keeps nearly all that it makes, millions of objects, and engines
+    make no cycles."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @dataclass(slots=True)
@@ -110,17 +127,14 @@ class Relay:
     def run(self, blocks: int) -> None:
         """Start everybody, and go on until `blocks` were sealed and have reached all whom they can reach."""
         self._wanted = blocks
-        for node in range(len(self._engines)):
-            self._tell(node, Started(self._epoch))
-        while True:
-            end = self._end()
-            due = self._next_due()
-            if due > end or (due == NEVER and not self.wires.pending):
-                break
-            limit, deliveries = self.wires.run(due)
-            self._deliver(deliveries)
-            self._fire_before(min(limit, self._end() + 1))
-        self.wires.finish()
+        with _no_collection():
+            for node in range(len(self._engines)):
+                self._tell(node, Started(self._epoch))
+            while (due := self._next_due()) <= self._end() and (due < NEVER or self.wires.pending):
+                limit, deliveries = self.wires.run(due)
+                self._deliver(deliveries)
+                self._fire_before(min(limit, self._end() + 1))
+            self.wires.finish()
 
     @property
     def events(self) -> int:
@@ -158,16 +172,11 @@ class Relay:
 
     def _next_due(self) -> int:
         """When the engines' own next event comes: a timer, or the end of a search."""
-        due = self._timers.first[0]
-        return due if self._is_enough else min(due, self._searches.first[0])
-
-    @property
-    def _is_enough(self) -> bool:
-        return len(self.sealed_at) > self._wanted
+        return min(self._timers.first[0], self._searches.first[0])
 
     def _end(self) -> int:
         """When the run is over. Depends on virtual times alone, not on how far ahead the wires are."""
-        if not self._is_enough:
+        if len(self.sealed_at) <= self._wanted:
             return NEVER
         if not self.wires.incomplete:
             return self._last + LOOKAHEAD_MAX_NS
@@ -185,19 +194,21 @@ class Relay:
         """Timers and searches that end before `limit`, in order."""
         timers, searches = self._timers, self._searches
         while True:
-            search = (NEVER, 0) if self._is_enough else searches.first
-            time, code = min(timers.first, search)
+            first = timers.first
+            if searches.first < first:
+                first = searches.first
+                if first[0] >= limit:
+                    return
+                self._end_search(*first)
+                continue
+            time, code = first
             if time >= limit:
                 return
-            self.now = time
-            node = code >> NODE_BITS & NODE_MASK
-            if (time, code) == search:
-                searches.stop(node)
+            name = timers.pop()
+            if name:
+                self.now = time
                 self._note(time, code)
-                self._end_search(time, node)
-            elif name := timers.pop():
-                self._note(time, code)
-                self._tell(node, TimerFired(self._epoch + time, name))
+                self._tell(code >> NODE_BITS & NODE_MASK, TimerFired(self._epoch + time, name))
 
     def _note(self, time: int, code: int) -> None:
         self._fired += 1
@@ -237,7 +248,11 @@ class Relay:
         self._candidates[node] = effect.header
         self._searches.start(node, self.now + 1 + length)
 
-    def _end_search(self, time: int, node: int) -> None:
+    def _end_search(self, time: int, code: int) -> None:
+        node = code >> NODE_BITS & NODE_MASK
+        self.now = self._last = time
+        self._note(time, code)
+        self._searches.stop(node)
         candidate = self._candidates[node]
         if candidate is None:
             raise Misuse(f"node {node} found what it did not search for")
@@ -247,7 +262,8 @@ class Relay:
             raise Misuse("the register and the wires number blocks differently")
         self.sealed_at.append(time)
         self.miners.append(node)
-        self._last = time
+        if len(self.sealed_at) > self._wanted:
+            self._searches.close()
         self._tell(node, Sealed(self._epoch + time, found))
 
     def _publish(self, node: int, effect: Publish) -> None:

@@ -14,19 +14,20 @@ from raclette.sim.wiring import NEVER, NODE_BITS, NODE_MASK, SLOT_MASK, SLOT_SHI
 TIMER, SEAL = 4, 5
 # Timers further away than this wait in a heap of their own, mostly to be replaced before their time.
 FAR_NS = SECOND
-_NOTHING = (NEVER, 0)
+NOTHING = (NEVER, 0)
 
 
 class Timers:
     """Timers by node and name. `first` is the earliest entry, which may turn out to be cancelled or moved."""
 
-    __slots__ = ("_due", "_far", "_names", "_near", "_nodes", "_numbers", "_queued", "first")
+    __slots__ = ("_codes", "_due", "_far", "_names", "_near", "_nodes", "_numbers", "_queued", "first")
 
     def __init__(self, nodes: int) -> None:
-        self.first = _NOTHING
+        self.first = NOTHING
         self._nodes = nodes
         self._numbers: dict[str, int] = {}
         self._names: list[str] = []
+        self._codes: list[int] = []
         # By timer and node: when it fires (0: not at all), and the earliest entry for it in a queue (0: none).
         self._due: list[list[int]] = []
         self._queued: list[list[int]] = []
@@ -43,7 +44,7 @@ class Timers:
         queued = self._queued[number]
         if not queued[node] or time < queued[node]:
             queued[node] = time
-            entry = (time, pack(TIMER, number, node, 0))
+            entry = (time, self._codes[number] | node << NODE_BITS)
             heappush(self._near if delay < FAR_NS else self._far, entry)
             if entry < self.first:
                 self.first = entry
@@ -57,23 +58,30 @@ class Timers:
     def pop(self) -> str:
         """Remove `first`; the timer's name if it is due now, an empty string if not."""
         near, far = self._near, self._far
-        time, code = heappop(near if near and near[0] == self.first else far)
+        time, code = heappop(near if near and near[0] is self.first else far)
         number, node = code >> SLOT_SHIFT & SLOT_MASK, code >> NODE_BITS & NODE_MASK
         name = ""
-        if self._queued[number][node] == time:
+        queued = self._queued[number]
+        if queued[node] == time:
             due = self._due[number][node]
-            self._queued[number][node] = 0
+            queued[node] = 0
             if due == time:
                 self._due[number][node] = 0
                 name = self._names[number]
             elif due:
-                self._queued[number][node] = due
+                queued[node] = due
                 heappush(far, (due, code))
-        self.first = min(near[0] if near else _NOTHING, far[0] if far else _NOTHING)
+        if not near:
+            self.first = far[0] if far else NOTHING
+        elif not far or near[0] < far[0]:
+            self.first = near[0]
+        else:
+            self.first = far[0]
         return name
 
     def _name(self, name: str) -> int:
         self._names.append(name)
+        self._codes.append(pack(TIMER, len(self._codes), 0, 0))
         self._due.append([0] * self._nodes)
         self._queued.append([0] * self._nodes)
         return self._numbers.setdefault(name, len(self._numbers))
@@ -82,23 +90,35 @@ class Timers:
 class Searches:
     """At most one search a node. `first` is the one that ends first: (time, code)."""
 
-    __slots__ = ("_ends", "first")
+    __slots__ = ("_closed", "_ends", "_holder", "first")
 
     def __init__(self, nodes: int) -> None:
-        self.first = _NOTHING
+        self.first = NOTHING
+        self._holder = -1
         self._ends = [NEVER] * nodes
+        self._closed = False
 
     def start(self, node: int, end: int) -> None:
         """`node` searches anew; it will have found something at `end`."""
-        self.stop(node)
+        if node == self._holder:
+            self.stop(node)
         self._ends[node] = end
-        entry = (end, pack(SEAL, 0, node, 0))
-        if entry < self.first:
-            self.first = entry
+        if end <= self.first[0] and not self._closed:
+            entry = (end, pack(SEAL, 0, node, 0))
+            if entry < self.first:
+                self.first = entry
+                self._holder = node
 
     def stop(self, node: int) -> None:
         """`node` searches no more."""
         self._ends[node] = NEVER
-        if self.first[1] == pack(SEAL, 0, node, 0):
+        if node == self._holder:
             end = min(self._ends)
-            self.first = _NOTHING if end == NEVER else (end, pack(SEAL, 0, self._ends.index(end), 0))
+            self._holder = self._ends.index(end) if end != NEVER else -1
+            self.first = (end, pack(SEAL, 0, self._holder, 0)) if end != NEVER else NOTHING
+
+    def close(self) -> None:
+        """Nobody finds anything any more."""
+        self._closed = True
+        self._holder = -1
+        self.first = NOTHING

@@ -14,7 +14,7 @@ from raclette.lab.mutants.contract import Mutant
 from raclette.protocols.nakamoto import rules
 
 # Every memory of the code under test that outlives a node and that one of our bugs can reach.
-MEMOS: tuple[Callable[[], None], ...] = (rules._medians.clear,)
+MEMOS: tuple[Callable[[], None], ...] = (rules._medians.clear, rules._checked.clear)
 
 
 class Swap(NamedTuple):

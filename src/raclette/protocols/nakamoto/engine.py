@@ -13,7 +13,7 @@ from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.contract import ChainView, EngineSetup, Lookup, SealCheck
 from raclette.engine.effects import Accuse, Adopt, Effect, Fetch, Finalize, Publish, SetTimer
-from raclette.engine.events import BlockReceived, Event, Pending, Received, Sealed, Started, TimerFired
+from raclette.engine.events import BlockReceived, Event, Received, Sealed, Started, TimerFired
 from raclette.engine.message import Message
 from raclette.primitives.errors import (
     InvalidBlock,
@@ -41,6 +41,7 @@ RECHECK = "nakamoto/recheck"
 INVALID_MAX = 1_024
 # Wait before building on a new head: lets the chain adopt it, and a burst of blocks from sync pass.
 SETTLE_NS = 2 * MILLISECOND
+_SETTLE = SetTimer(MINE, SETTLE_NS)
 
 
 class Nakamoto:
@@ -53,7 +54,7 @@ class Nakamoto:
         self._parameters = parameters
         self._chain: ChainView = setup.chain
         self._rule = make_rule(parameters, setup.chain.genesis)
-        self._rules = HeaderRules(parameters, self._rule, seal_check)
+        self._rules = HeaderRules(parameters, setup.chain.genesis, self._rule, seal_check)
         self._finalized = setup.chain.finalized.number
         self._tree = BlockTree(
             setup.chain.head,
@@ -70,51 +71,61 @@ class Nakamoto:
 
     def handle(self, event: Event) -> tuple[Effect, ...]:
         effects: list[Effect] = []
-        match event:
-            case Started(now):
-                effects += self._mine(now)
-            case BlockReceived(now, peer, block, _):
-                self._receive(now, peer, [block], effects)
-            case Received(now, peer, BlockAnnouncement(_, block)) if block is not None:
-                self._receive(now, peer, [block], effects)
-            case Received(_, peer, BlockAnnouncement(header, None)):
-                effects += self._ask(peer, header)
-            case Sealed(now, header):
-                self._sealed(now, header, effects)
-            case Pending(now):
-                effects += self._mining.on_pending(now) if self._mining else ()
-            case TimerFired(now, name) if name == RECHECK:
-                self._recheck(now, effects)
-            case TimerFired(now, name) if name in (MINE, REFRESH):
-                effects += self._mine(now)
+        if isinstance(event, BlockReceived):
+            self._receive(event.now, event.peer, event.block, effects)
+        elif isinstance(event, TimerFired):
+            if event.name == RECHECK:
+                self._recheck(event.now, effects)
+            elif event.name in (MINE, REFRESH):
+                effects += self._mine(event.now)
+        elif isinstance(event, Received):
+            self._hear(event, effects)
+        elif isinstance(event, Sealed):
+            self._sealed(event.now, event.header, effects)
+        elif isinstance(event, Started):
+            effects += self._mine(event.now)
+        elif self._mining:
+            effects += self._mining.on_pending(event.now)
         return tuple(effects)
+
+    def _hear(self, event: Received, effects: list[Effect]) -> None:
+        """A peer's announcement, with the block or without."""
+        match event.message:
+            case BlockAnnouncement(header, None):
+                effects += self._ask(event.peer, header)
+            case BlockAnnouncement(_, block) if block is not None:
+                self._receive(event.now, event.peer, block, effects)
 
     # Blocks.
 
-    def _receive(self, now: int, peer: bytes | None, blocks: list[Block], effects: list[Effect]) -> None:
-        """Judge the blocks and every orphan that they connect; adopt the head that results."""
-        before = self._tree.head
-        queue = [(block, peer) for block in blocks]
+    def _receive(self, now: int, peer: bytes | None, received: Block, effects: list[Effect]) -> None:
+        """Judge the block and every orphan that it connects; adopt the head that results."""
+        tree = self._tree
+        before = tree.head
+        queue = [(received, peer)]
         for block, giver in queue:
-            if block.hash in self._tree or not self._judge(now, giver, block, effects):
+            header = block.header
+            if header.hash in tree or not self._judge(now, giver, block, effects):
                 continue
-            self._tree.add(block.header)
-            queue += self._orphans.take_children(block.hash)  # NAK-21
-        if self._tree.head != before:
+            tree.add(header)
+            if self._orphans:
+                queue += self._orphans.take_children(header.hash)  # NAK-21
+        if tree.head != before:
             self._adopt(now, before, effects)
 
     def _judge(self, now: int, peer: bytes | None, block: Block, effects: list[Effect]) -> bool:
         """True if the block is in the chain's tree now."""
-        if block.number <= self._finalized:
+        header = block.header
+        if header.number <= self._finalized:
             return False  # on a branch that can never win here; elsewhere it may be honest
-        if block.hash in self._invalid or block.parent_hash in self._invalid:
+        if self._invalid and (header.hash in self._invalid or header.parent_hash in self._invalid):
             self._reject(peer, block, "known-invalid", effects)
             return False
         try:
-            parent = self._chain.header(block.parent_hash)
+            parent = self._chain.header(header.parent_hash)
             if parent is None:
-                raise UnknownParent("unknown-parent", block.parent_hash.hex())
-            self._rules.check(block.header, parent, self._chain.header, now)
+                raise UnknownParent("unknown-parent", header.parent_hash.hex())
+            self._rules.check(header, parent, self._chain.header, now)
             self._chain.check(block)
         except UnknownParent:
             self._keep_orphan(peer, block, effects)
@@ -171,7 +182,7 @@ class Nakamoto:
 
     def _recheck(self, now: int, effects: list[Effect]) -> None:
         for waiting in self._early.take_until(now // SECOND + self._parameters.future_limit_s):
-            self._receive(now, waiting.peer, [waiting.block], effects)
+            self._receive(now, waiting.peer, waiting.block, effects)
         effects += self._recheck_timer(now)
 
     # The head.
@@ -182,14 +193,14 @@ class Nakamoto:
         if depth:
             self._reorganisations += 1
             self._deepest = max(self._deepest, depth)
-        effects += self._finality()
+        if self._parameters.finality_depth:
+            effects += self._finality()
         if self._mining:
-            effects += [*self._mining.stop(), SetTimer(MINE, SETTLE_NS)]  # NAK-25
+            effects += self._mining.stop()  # NAK-25
+            effects.append(_SETTLE)
 
     def _finality(self) -> list[Effect]:
-        """NAK-6: optionally, what is deep enough counts as final."""
-        if not self._parameters.finality_depth:
-            return []
+        """NAK-6: what is deep enough counts as final, where the parameters say so."""
         block_hash = self._tree.ancestor(self._parameters.finality_depth)
         header = self._chain.header(block_hash) if block_hash is not None else None
         if header is None or header.number <= self._finalized:
@@ -209,7 +220,7 @@ class Nakamoto:
         block = self._mining.found(header) if self._mining else None
         if block is None:
             return
-        self._receive(now, None, [block], effects)
+        self._receive(now, None, block, effects)
         if block.hash in self._tree:
             effects.append(Publish(BlockAnnouncement(header, block)))  # NAK-27
         else:

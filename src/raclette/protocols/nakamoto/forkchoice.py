@@ -58,11 +58,8 @@ class BlockTree:
         self._root = self._head = Entry(head, weight(head), 0, None)
         self._entries = {head.hash: self._root}
         self._moved = False
-
-    @property
-    def head(self) -> bytes:
-        """Hash of the preferred block."""
-        return self._head.hash
+        # Hash of the preferred block.
+        self.head = head.hash
 
     def __contains__(self, block_hash: bytes) -> bool:
         return block_hash in self._entries
@@ -78,7 +75,7 @@ class BlockTree:
         if header.hash in self._entries:
             return False
         self._prune()
-        parent = self._find(header.parent_hash)
+        parent = self._entries.get(header.parent_hash) or self._find(header.parent_hash)
         if parent is None:
             return False
         entry = self._attach(header, parent)
@@ -86,6 +83,7 @@ class BlockTree:
         if best is self._head:
             return False
         self._head = best
+        self.head = best.hash
         self._moved = True
         return True
 
@@ -93,6 +91,8 @@ class BlockTree:
         """How many blocks of `old_head`'s branch the present head leaves (0: it extends it)."""
         old, new = self._entries.get(old_head), self._head
         depth = 0
+        if new.parent is old:
+            return depth
         while old is not None and old is not new:
             if new.number > old.number:
                 new = _parent(new)
@@ -185,11 +185,11 @@ class BlockTree:
         The window moves only once the head has moved, so that a deep branch that grows block by block is walked once
         for each new head, not once for each of its blocks.
         """
-        lowest = self._lowest()
-        if self._moved and self._head.number - self._root.number > 2 * self._window:
+        lowest, root = self._lowest(), self._root
+        if self._moved and self._head.number - root.number > 2 * self._window:
             lowest = max(lowest, self._head.number - self._window)
         self._moved = False
-        if lowest <= self._root.number:
+        if lowest <= root.number:
             return
         root = self._head
         while root.number > lowest:

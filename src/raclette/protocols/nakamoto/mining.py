@@ -19,6 +19,8 @@ MINE = "nakamoto/mine"
 REFRESH = "nakamoto/refresh"
 # A nonce may arrive for a candidate that was replaced while it travelled; older ones are not worth remembering.
 CANDIDATES_MAX = 4
+# No search and no renewal. Effects are values: the same ones serve every time.
+STOP: tuple[Effect, ...] = (StopSealing(), CancelTimer(REFRESH))
 # Bytes of the node's id in the extra data: miners that share a beneficiary still search different headers.
 TAG_BYTES = 8
 
@@ -34,7 +36,8 @@ class Mining:
         self._rule = rule
         self._refresh = parameters.refresh_ms * MILLISECOND
         self._time_refresh = parameters.time_refresh_ms * MILLISECOND
-        self._candidates: dict[bytes, Block] = {}
+        self._candidates: list[Block] = []
+        self._renew = SetTimer(REFRESH, self._time_refresh)
         self._head: bytes | None = None
         self._built_at = 0
         self._refresh_at: int | None = None
@@ -52,16 +55,18 @@ class Mining:
         if not self._parameters.mine_empty and not self._chain.has_pending(head):  # NAK-26
             self._candidates.clear()
             self._refresh_at = None
-            return [StopSealing(), CancelTimer(REFRESH)]
+            return list(STOP)
         timestamp = max(now // SECOND, median_time_past(head, self._chain.header) + 1)  # NAK-24
         opens_at = (timestamp - self._parameters.future_limit_s) * SECOND
         if opens_at > now:
             return [StopSealing(), SetTimer(MINE, opens_at - now)]
         difficulty = self._rule.after(head)
         block = self._chain.build(head, Draft(timestamp, self._beneficiary, difficulty, self._tag))
-        self._remember(block)
+        self._candidates.append(block)
+        if len(self._candidates) > CANDIDATES_MAX:
+            del self._candidates[0]
         self._built_at, self._refresh_at = now, now + self._time_refresh
-        return [Seal(block.header, target_of(difficulty)), SetTimer(REFRESH, self._time_refresh)]
+        return [Seal(block.header, target_of(difficulty)), self._renew]
 
     def on_pending(self, now: int) -> list[Effect]:
         """Transactions wait: renew the candidate as soon as the last one is `refresh_ms` old (NAK-26)."""
@@ -73,18 +78,15 @@ class Mining:
         self._refresh_at = due
         return [SetTimer(REFRESH, due - now)]
 
-    def stop(self) -> list[Effect]:
+    def stop(self) -> tuple[Effect, ...]:
         """The head moved: no more work on the old one (NAK-25)."""
         self._candidates.clear()
         self._head = self._refresh_at = None
-        return [StopSealing(), CancelTimer(REFRESH)]
+        return STOP
 
     def found(self, sealed: Header) -> Block | None:
         """The candidate that `sealed` completes, or None if it is not ours or no longer wanted."""
-        candidate = self._candidates.get(sealed.prehash)
-        return Block(sealed, candidate.transactions) if candidate is not None else None
-
-    def _remember(self, block: Block) -> None:
-        self._candidates[block.header.prehash] = block
-        if len(self._candidates) > CANDIDATES_MAX:
-            del self._candidates[next(iter(self._candidates))]
+        for candidate in self._candidates:
+            if candidate.header.prehash == sealed.prehash:
+                return Block(sealed, candidate.transactions)
+        return None

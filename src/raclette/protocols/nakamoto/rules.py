@@ -43,19 +43,45 @@ def median_time_past(header: Header, lookup: Lookup) -> int:
     return median
 
 
+# Headers that follow their parent by all rules but the clock's, for each chain (its parameters, genesis, kind of seal).
+# That they do is a function of the header alone, for its hash commits to all its ancestors: what one node of this
+# process has found out holds for all.
+CHECKED_MAX, CHAINS_MAX = 4_096, 16
+_checked: dict[tuple[Parameters, bytes, SealCheck], dict[bytes, None]] = {}
+
+
+def _checked_of(parameters: Parameters, genesis: Header, seal: SealCheck) -> dict[bytes, None]:
+    chain = parameters, genesis.hash, seal
+    if chain not in _checked and len(_checked) >= CHAINS_MAX:
+        del _checked[next(iter(_checked))]
+    return _checked.setdefault(chain, {})
+
+
 class HeaderRules:
     """The header rules of one chain."""
 
-    __slots__ = ("_future_limit", "_minimum", "_rule", "_seal")
+    __slots__ = ("_checked", "_future_limit", "_minimum", "_rule", "_seal")
 
-    def __init__(self, parameters: Parameters, rule: DifficultyRule, seal: SealCheck) -> None:
+    def __init__(self, parameters: Parameters, genesis: Header, rule: DifficultyRule, seal: SealCheck) -> None:
         self._rule = rule
         self._seal = seal
         self._minimum = parameters.least_difficulty
         self._future_limit = parameters.future_limit_s
+        self._checked = _checked_of(parameters, genesis, seal)
 
     def check(self, header: Header, parent: Header, lookup: Lookup, now: int) -> None:
         """Raises InvalidHeader; NotYet (after everything else holds) if only the time has not come."""
+        if header.hash not in self._checked:
+            self._check_link(header, parent, lookup)
+            if len(self._checked) >= CHECKED_MAX:
+                self._checked.clear()
+            self._checked[header.hash] = None
+        elif header.parent_hash != parent.hash:  # NAK-7
+            raise InvalidHeader("not-a-child", f"block {header.number} does not follow block {parent.number}")
+        self.check_time(header, now)
+
+    def _check_link(self, header: Header, parent: Header, lookup: Lookup) -> None:
+        """Everything that no clock changes."""
         if header.parent_hash != parent.hash or header.number != parent.number + 1:  # NAK-7
             raise InvalidHeader("not-a-child", f"block {header.number} does not follow block {parent.number}")
         self._check_fields(header)
@@ -67,7 +93,6 @@ class HeaderRules:
         median = median_time_past(parent, lookup)
         if header.timestamp <= median:  # NAK-16
             raise InvalidHeader("time-too-old", f"{header.timestamp} is not after the median {median}")
-        self.check_time(header, now)
 
     def check_time(self, header: Header, now: int) -> None:
         """Raises NotYet if the header is further in the future than the limit."""

@@ -8,6 +8,8 @@ In the simulator nobody hashes. The world draws *when* a search ends and hands o
 `IdealSeal` recognises; without the world's secret a nonce is guessed with probability 2**-64.
 """
 
+from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 
 from raclette.chain.header import NONCE_BYTES, Header
@@ -20,6 +22,7 @@ HASH_SPACE = 1 << 256
 DIFFICULTY_MAX = 1 << 255
 
 
+@lru_cache(maxsize=256)
 def target_of(difficulty: int) -> int:
     """NAK-15: the largest hash that counts: `difficulty` hashes are expected. Raises Misuse out of 1..2**255."""
     if not 1 <= difficulty <= DIFFICULTY_MAX:
@@ -32,27 +35,24 @@ def difficulty_of(target: int) -> int:
     return HASH_SPACE // (target + 1)
 
 
+@dataclass(frozen=True, slots=True)
 class HashSeal:
     """Real proof of work."""
-
-    __slots__ = ()
 
     def holds(self, header: Header, target: int) -> bool:
         """NAK-10: the hash of prehash and nonce is at most the target."""
         return int.from_bytes(sha256d(header.prehash + header.nonce), "big") <= target
 
 
+@dataclass(frozen=True, slots=True)
 class IdealSeal:
     """Proof of work in a world that decides itself who found what, when."""
 
-    __slots__ = ("_secret",)
-
-    def __init__(self, world_secret: bytes) -> None:
-        self._secret = world_secret[:64]
+    world_secret: bytes
 
     def nonce(self, header: Header) -> bytes:
         """The only nonce (8 bytes) that seals this header here."""
-        return blake2b(header.prehash, key=self._secret, digest_size=NONCE_BYTES).digest()
+        return blake2b(header.prehash, key=self.world_secret[:64], digest_size=NONCE_BYTES).digest()
 
     def seal(self, header: Header) -> Header:
         """The sealed form of `header`; for the world, when it lets a search succeed."""

@@ -130,3 +130,10 @@ def exact_delay(law: Words, u: Number, table: Words) -> Number:
     square = product3(rest, rest, 1, _FRACTION)
     series = _ONE + rest + (square >> 1) + (square * rest >> _FRACTION) // 6
     return min(product3(law[0], table[1, part >> _STEP_BITS], series, 2 * _FRACTION - whole), DELAY_MAX_NS)
+
+
+@lean
+def surprisals(key: Number, first: Number, table: Words, out: Words) -> None:
+    """The surprisals of the draws `first`, `first` + 1, ... that `key` gives, as many as `out` has room for."""
+    for index in range(len(out)):
+        out[index] = surprisal(draw(key, U64(first + index)), table)

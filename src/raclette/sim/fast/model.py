@@ -41,7 +41,6 @@ from raclette.sim.fast.wire import (
     step,
 )
 from raclette.sim.miners import TIME_REFRESH_MS
-from raclette.sim.relay import STREAM_SEAL
 from raclette.sim.timers import SEAL, TIMER
 from raclette.sim.wiring import (
     GOLDEN,
@@ -52,6 +51,7 @@ from raclette.sim.wiring import (
     NODE_BITS,
     NODE_MASK,
     SLOT_SHIFT,
+    STREAM_SEAL,
     Wiring,
 )
 

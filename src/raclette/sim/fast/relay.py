@@ -1,11 +1,15 @@
 """The compiled kernel for blocks between engines. See `sim.wires` for what it does and why it may run ahead."""
 
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
 
 from raclette.primitives.errors import Misuse
+from raclette.primitives.randomness import mix64
+from raclette.sim.fast.arithmetic import U64, surprisals, tables
 from raclette.sim.fast.heap import drop_first, grown
 from raclette.sim.fast.jit import lean
 from raclette.sim.fast.wire import (
@@ -32,8 +36,21 @@ from raclette.sim.fast.wire import (
     make_wires,
     step,
 )
-from raclette.sim.wiring import HELD, KEPT, LOOKAHEAD_MAX_NS, NEVER, SLOT_MASK, UNKNOWN, Batch, Wiring
+from raclette.sim.wiring import (
+    GOLDEN,
+    HELD,
+    KEPT,
+    LOOKAHEAD_MAX_NS,
+    NEVER,
+    SLOT_MASK,
+    STREAM_SEAL,
+    UNKNOWN,
+    Batch,
+    Wiring,
+)
 
+# Draws of a node made at once: a call from Python costs as much as a few of them.
+DRAWS_AHEAD = 16
 # Why `advance` came back: nothing is left before the limit, or somebody must make room first.
 LIMIT_REACHED, GROW, TRACE_FULL, BATCH_FULL, ROW_DONE = range(5)
 
@@ -205,3 +222,17 @@ class FastWires:
 
     def digest(self) -> str:
         return self._rows.digest()
+
+
+def fast_draws(seed: int) -> Callable[[int], Iterator[int]]:
+    """`sim.relay.draws_of`, compiled: some draws of a node in advance."""
+    table = tables()
+    out = np.empty(DRAWS_AHEAD, dtype=np.int64)
+
+    def draws(node: int) -> Iterator[int]:
+        key = U64(mix64((seed + GOLDEN * (STREAM_SEAL + node + 1)) & (1 << 64) - 1))
+        for first in count(2, DRAWS_AHEAD):  # the first draw is number 1, and draw64 counts from 1 itself
+            surprisals(key, first, table, out)
+            yield from out.tolist()
+
+    return draws
