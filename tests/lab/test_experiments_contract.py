@@ -62,8 +62,8 @@ def test_a_bound_holds_on_one_side_only() -> None:
         )
 
 
-def test_a_result_without_a_judged_row_does_not_hold() -> None:
-    assert not Result(()).holds
+def test_a_result_without_anything_to_compare_with_is_unjudged() -> None:
+    assert Result(()).verdict == UNJUDGED
 
 
 def test_chance_stays_within_the_binomial_tolerance_and_a_wrong_probability_does_not() -> None:

@@ -70,7 +70,7 @@ def run(
     document = _carry_out(found, settings, quick=quick, seed=seed, out=out, json=json)
     if json:
         print_json(document)
-    if document["verdict"] != "pass":
+    if document["verdict"] == "fail":
         raise typer.Exit(VERDICT_FAILED)
 
 
@@ -81,7 +81,7 @@ def all_(quick: Quick = False, seed: Seed = 1, out: Out = None, json: bool = Jso
     from raclette.lab.experiments import experiments
 
     documents = [_carry_out(e, {}, quick=quick, seed=seed, out=out, json=json) for e in experiments()]
-    failed = [document["id"] for document in documents if document["verdict"] != "pass"]
+    failed = [document["id"] for document in documents if document["verdict"] == "fail"]
     if json:
         print_json({"verdict": "fail" if failed else "pass", "experiments": documents})
     else:
@@ -171,7 +171,7 @@ def _carry_out(
         "parameters": dict(settings.values),
         "seed": seed,
         "quick": quick,
-        "verdict": "pass" if result.holds else "fail",
+        "verdict": result.verdict,
         "rows": [row.to_json() for row in result.rows],
         "notes": list(result.notes),
         "figures": [str(path) for path in files],
@@ -186,7 +186,7 @@ def _show(experiment: "Experiment", result: "Result", files: Sequence[Path]) -> 
     for path in files:
         console.print(f"wrote {path}", soft_wrap=True)
     passed, failed = (sum(row.verdict == verdict for row in result.rows) for verdict in ("pass", "fail"))
-    colour = "green" if result.holds else "red"
+    colour = "red" if failed else "green"
     console.print(f"[{colour}]{passed} hold, {failed} fail[/{colour}], of {len(result.rows)} rows\n")
 
 

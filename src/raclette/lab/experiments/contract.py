@@ -177,10 +177,10 @@ class Result:
     notes: tuple[str, ...] = ()
 
     @property
-    def holds(self) -> bool:
-        """No row failed, and at least one was judged."""
+    def verdict(self) -> str:
+        """Fail if a row failed, pass if one passed, else unjudged: there was nothing to compare with."""
         verdicts = [row.verdict for row in self.rows]
-        return FAIL not in verdicts and PASS in verdicts
+        return FAIL if FAIL in verdicts else PASS if PASS in verdicts else UNJUDGED
 
 
 @dataclass(frozen=True)

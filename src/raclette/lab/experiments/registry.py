@@ -8,6 +8,8 @@ from raclette.primitives.errors import ConfigError
 
 # In the order in which they are shown: what the network does, what chains do, what attackers gain, what votes cost.
 MODULES = (
+    "propagation",
+    "stale_rate",
     "block_interval",
     "gossip",
     "chain_growth",
