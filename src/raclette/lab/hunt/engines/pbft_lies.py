@@ -36,6 +36,7 @@ LIES: Mapping[str, Sequence[str]] = {
     "forgotten-prepared": ("view-change",),
     "old-prepared": ("view-change",),
     "wrong-prepared": ("view-change",),
+    "own-prepared": ("view-change",),
     "later-view": ("view-change",),
     "chosen-quorum": ("new-view",),
     "small-quorum": ("new-view",),
@@ -139,7 +140,7 @@ class PbftTrickster:
         return [vote] * 3 if name == "repeat" else [vote]
 
     def _false_change(self, name: str, change: ViewChange) -> ViewChange:
-        view, checkpoint, prepared = change.view, change.checkpoint, change.prepared
+        core, view, checkpoint, prepared = self.core, change.view, change.checkpoint, change.prepared
         if name == "forgotten-prepared":
             checkpoint = prepared = None
         elif name == "old-prepared":
@@ -148,6 +149,11 @@ class PbftTrickster:
         elif name == "wrong-prepared" and prepared is not None:
             # An absurdly high rank whose signatures are of another statement: must be ignored by itself (4.4).
             prepared = prepared._replace(view=max(0, view - 1), height=prepared.height + 1)
+        elif name == "own-prepared":
+            # True and worthless: nobody's signature but its own, under a rank above all others.
+            height, block_hash = core.final.number + self.random.between(1, 8), self.random.bytes(32)
+            claim = core.own_prepare(view - 1, height, block_hash, self.me).claim
+            prepared = Certificate(view - 1, height, block_hash, ((self.me, claim.signature),))
         elif name == "later-view":
             view += self.random.choice((1, 2, 1_000_000))
         return self._make_change(view, checkpoint, prepared)

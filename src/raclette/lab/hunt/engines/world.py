@@ -36,7 +36,7 @@ from raclette.engine.effects import (
 from raclette.engine.events import BlockReceived, Event, Pending, Received, Sealed, Started, TimerFired
 from raclette.engine.lightchain import LightChain
 from raclette.engine.message import Message, carries_block
-from raclette.primitives.errors import PeerFault
+from raclette.primitives.errors import DecodeError, PeerFault
 from raclette.primitives.randomness import Random, mix64
 from raclette.primitives.signing import Claim, IdealSignatures
 from raclette.primitives.units import MILLISECOND, SECOND
@@ -537,9 +537,16 @@ class EngineWorld:
                 self.deliver(sender, receiver, passed)
 
     def tell(self, sender: Replica, receiver: Replica, message: Message) -> None:
-        """One copy of a liar's message, if its signatures hold."""
-        if all(self.signatures.holds(claim) for claim in message.claims()):
-            self.deliver(sender, receiver, message)
+        """One copy of a liar's message, if the receiver's gate lets it pass: its form and its signatures."""
+        try:
+            decoded: Message = receiver.engine.decode(sender.engine.encode(message))
+        except DecodeError:
+            self.refused += 1
+            return
+        if all(self.signatures.holds(claim) for claim in decoded.claims()):
+            if carries_block(decoded) and carries_block(message) and message.block is not None:
+                decoded = decoded.with_block(message.block)
+            self.deliver(sender, receiver, decoded)
         else:
             self.refused += 1
 
