@@ -305,6 +305,34 @@ def test_depth_makes_final_only_where_the_chain_says_so() -> None:
         assert of(Finalize, never.give(block)) == []
 
 
+def test_a_newcomer_is_not_bound_by_the_first_branch_that_it_is_shown() -> None:
+    """Found with the liar `long-range`: a minority's private branch, however deep, was final the moment it came."""
+    node, forge = follower(finality_depth=3, block_interval_s=10)
+    private, public = forge.branch(GENESIS, 8, tag=b"private"), forge.branch(GENESIS, 9)
+    now = EPOCH + 3_600 * SECOND
+    for block in private:
+        assert of(Finalize, node.give(block, now=now)) == []
+    for block in public:
+        assert of(Finalize, node.give(block, now=now + 14 * SECOND)) == [], "15 seconds are half of three blocks"
+    assert node.chain.head == public[-1].header
+    late = forge.branch(public[-1], 2)
+    assert of(Finalize, node.give(late[0], now=now + 28 * SECOND)) == [], "the public branch came 14 seconds ago"
+    assert of(Finalize, node.give(late[1], now=now + 29 * SECOND)) == [Finalize(public[7].hash, b"")]
+
+
+def test_finality_waits_for_what_stayed_not_for_what_left() -> None:
+    """The part of the branch below a fork keeps its age when the head changes sides."""
+    node, forge = follower(finality_depth=2, block_interval_s=10)
+    trunk = forge.branch(GENESIS, 3)
+    for block in trunk:
+        node.give(block, now=EPOCH + 100 * SECOND)
+    first, second = forge.branch(trunk[2], 2, tag=b"first"), forge.branch(trunk[2], 3, tag=b"second")
+    for block in (*first, *second[:2]):
+        assert of(Finalize, node.give(block, now=EPOCH + 105 * SECOND)) == []
+    finals = of(Finalize, node.give(second[2], now=EPOCH + 111 * SECOND))
+    assert finals == [Finalize(trunk[2].hash, b"")], "the trunk is 11 seconds old, the branch on it is new"
+
+
 def test_ghost_is_the_same_engine_with_the_other_rule() -> None:
     heads = []
     for fork_choice in ("heaviest", "ghost"):

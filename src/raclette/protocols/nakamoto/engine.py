@@ -26,6 +26,7 @@ from raclette.primitives.signing import Claim
 from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.protocols.nakamoto import message as messages
 from raclette.protocols.nakamoto.difficulty import make_rule
+from raclette.protocols.nakamoto.finality import Settling
 from raclette.protocols.nakamoto.forkchoice import BlockTree
 from raclette.protocols.nakamoto.message import BlockAnnouncement
 from raclette.protocols.nakamoto.mining import MINE, REFRESH, Mining
@@ -56,6 +57,7 @@ class Nakamoto:
         self._rule = make_rule(parameters, setup.chain.genesis)
         self._rules = HeaderRules(parameters, setup.chain.genesis, self._rule, seal_check)
         self._finalized = setup.chain.finalized.number
+        self._height = setup.chain.head.number
         self._tree = BlockTree(
             setup.chain.head,
             ghost=parameters.fork_choice == "ghost",
@@ -65,6 +67,7 @@ class Nakamoto:
         )
         self._orphans = WaitingRoom(ORPHANS_MAX)
         self._early = WaitingRoom(EARLY_MAX)
+        self._settling = Settling(parameters)
         self._invalid: dict[bytes, None] = {}
         self._reorganisations = self._deepest = 0
         self._mining = Mining(setup, parameters, self._rule) if setup.active else None
@@ -83,6 +86,7 @@ class Nakamoto:
         elif isinstance(event, Sealed):
             self._sealed(event.now, event.header, effects)
         elif isinstance(event, Started):
+            self._settling.adopted(event.now, self._height, self._height)
             effects += self._mine(event.now)
         elif self._mining:
             effects += self._mining.on_pending(event.now)
@@ -194,19 +198,29 @@ class Nakamoto:
             self._reorganisations += 1
             self._deepest = max(self._deepest, depth)
         if self._parameters.finality_depth:
-            effects += self._finality()
+            effects += self._finality(now, depth)
         if self._mining:
             effects += self._mining.stop()  # NAK-25
             effects.append(_SETTLE)
 
-    def _finality(self) -> list[Effect]:
-        """NAK-6: what is deep enough counts as final, where the parameters say so."""
-        block_hash = self._tree.ancestor(self._parameters.finality_depth)
-        header = self._chain.header(block_hash) if block_hash is not None else None
-        if header is None or header.number <= self._finalized:
+    def _finality(self, now: int, left: int) -> list[Effect]:
+        """NAK-6: what is deep enough, and has been for long enough, is final, where the parameters say so. The head has
+        just left `left` blocks of its former branch."""
+        depth = self._parameters.finality_depth
+        head = self._chain.header(self._tree.head)
+        if head is None:
             return []
-        self._finalized = header.number
-        return [Finalize(header.hash, b"")]
+        kept = self._height - left
+        self._height = head.number
+        self._settling.adopted(now, head.number, kept)
+        number = min(head.number - depth, self._settling.settled(now))
+        if number <= self._finalized:
+            return []
+        block_hash = self._tree.ancestor(head.number - number)
+        if block_hash is None:
+            return []
+        self._finalized = number
+        return [Finalize(block_hash, b"")]
 
     # Mining.
 

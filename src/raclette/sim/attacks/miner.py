@@ -82,8 +82,7 @@ class SideMiner:
         match event:
             case Sealed(now, header):
                 block = self._mining.found(header)
-                if block is not None:
-                    self.chain.check(block)
+                if block is not None and self.takes(block):
                     self.found(now, block, effects)
             case TimerFired(now, name) if name in _MINING_TIMERS:
                 effects += self._mine(now)
@@ -123,6 +122,17 @@ class SideMiner:
         """Adopt it if it is better, and tell everybody."""
         self.follow(BlockReceived(now, None, block, b""), effects)
         effects.append(Publish(BlockAnnouncement(block.header, block)))
+
+    def takes(self, block: Block) -> bool:
+        """Is the block in our chain, or could it be taken in now?"""
+        if self.chain.header(block.hash) is None:
+            if self.chain.header(block.parent_hash) is None:
+                return False
+            try:
+                self.chain.check(block)
+            except UnknownParent:
+                return False
+        return True
 
     # Mining
 
@@ -214,18 +224,7 @@ class PoolMiner(SideMiner):
 
     def work_off(self, now: int, effects: list[Effect]) -> None:
         """Do what the pool decided, in order, as far as our chain has what it builds on."""
-        while self._tasks and self._takes(self._tasks[0].block):
+        while self._tasks and self.takes(self._tasks[0].block):
             task = self._tasks.popleft()
             if task.show:
                 self.show(now, task.block, effects)
-
-    def _takes(self, block: Block) -> bool:
-        """Is the block in our chain, or could it be taken in now?"""
-        if self.chain.header(block.hash) is None:
-            if self.chain.header(block.parent_hash) is None:
-                return False
-            try:
-                self.chain.check(block)
-            except UnknownParent:
-                return False
-        return True

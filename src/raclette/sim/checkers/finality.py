@@ -21,9 +21,10 @@ class FinalityKept(Base):
             return
         last = self._last.get(host.index)
         if isinstance(notice, NewHead) and last is not None:
-            reverted = [header for header in notice.removed if header.number <= last.number]
-            if reverted:
-                self.report(world, host.index, f"height {reverted[-1].number} was final and is reverted")
+            # By hash: a node that came back with an empty disk may walk down another branch first.
+            if any(header.hash == last.hash for header in notice.removed):
+                lowest = min(header.number for header in notice.removed)
+                self.report(world, host.index, f"height {lowest} was final and is reverted")
         elif isinstance(notice, NewFinal):
             if last is not None and notice.header.number == last.number and notice.header.hash != last.hash:
                 self.report(world, host.index, f"height {last.number} is final twice")

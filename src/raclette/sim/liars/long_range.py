@@ -1,9 +1,9 @@
 """Long range: a second history from the first block on, offered to whoever catches up.
 
-The pool mines a branch of its own from genesis, whatever the public chain does, and never gives it up. Each member
-claims in its status to have far more work than anybody, and answers questions for headers and bodies from that branch:
-a newcomer whom it reaches first downloads it. With `forged`, it goes on after the last block with so many headers for
-which no work was done, since a longer story impresses more.
+The pool mines a branch of its own from genesis, whatever the public chain does, and never gives it up. To a peer that
+lags behind, each member claims to have far more work than anybody, and answers its questions for headers and bodies
+from that branch; whom it reaches first, downloads it. With `forged`, it goes on after the last block with so many
+headers for which no work was done, since a longer story impresses more.
 
 What must hold: work counts, claims do not. A newcomer ends on the heaviest chain that anybody showed it, a branch with
 less work is never its head once it has heard of more, and headers without work cost their sender the link. If the pool
@@ -24,44 +24,45 @@ from raclette.sim.liars.pooled import PROOF_OF_WORK, Pooled, join_pool
 
 # The work that is claimed: as many times the true work of the public chain.
 BOAST = 4
+# A peer so many blocks below the tip of the other history is a newcomer.
+LAG = 3
 # Behind by so many blocks the pool would start from the public chain again: never, in any run we make.
 NEVER = 1 << 40
 
 
 class LongRange(Pooled):
-    """Tells the other history. `forged` headers go on top of it."""
+    """Tells the other history to those who know little. `forged` headers go on top of it."""
 
     def __init__(self, member: Pooled, forged: int) -> None:
         super().__init__(member.node, member.pool)
         self._forged = forged
+        # Peers that lag behind; to everybody else, who could tell, this is an honest node.
+        self._dupes: set[bytes] = set()
 
     def handle(self, event: NodeEvent) -> tuple[HostEffect, ...]:
-        asked = event.parcel.content if isinstance(event, Delivered) else None
-        if isinstance(event, Delivered) and isinstance(asked, (GetHeaders, GetBodies)):
-            line = self.pool.hidden
-            told = (
-                self._headers(event, line, asked) if isinstance(asked, GetHeaders) else self._bodies(event, line, asked)
-            )
-            if told is not None:
-                return (told,)
-        return super().handle(event)
+        told: Transmit | None = None
+        if isinstance(event, Delivered):
+            match event.parcel.content:
+                case Status(height=height):
+                    return (*super().handle(event), *self._size_up(event.peer, height))
+                case GetHeaders() as asked if event.peer in self._dupes:
+                    told = self._headers(event.peer, self.pool.hidden, asked)
+                case GetBodies() as asked if event.peer in self._dupes:
+                    told = self._bodies(event.peer, self.pool.hidden, asked)
+        return super().handle(event) if told is None else (told,)
 
-    def twist(self, now: int, effects: tuple[HostEffect, ...]) -> tuple[HostEffect, ...]:
-        """Boast in every status."""
-        if not any(isinstance(effect, Transmit) and effect.kind == "status" for effect in effects):
-            return effects
+    def _size_up(self, peer: bytes, height: int) -> list[HostEffect]:
+        """Boast to a peer that lags behind our history."""
         line = self.pool.hidden
-        if not line:
-            return effects
+        if not line or height + LAG > line[-1].number:
+            self._dupes.discard(peer)
+            return []
+        self._dupes.add(peer)
         tip = line[-1].header
         claim = Status(tip.hash, tip.number + self._forged, BOAST * self.node.sync.weight, 0)
-        frame = encode_status(claim)
-        return tuple(
-            effect._replace(frame=frame) if isinstance(effect, Transmit) and effect.kind == "status" else effect
-            for effect in effects
-        )
+        return [Transmit((peer,), Lane.CONSENSUS, encode_status(claim), "status")]
 
-    def _headers(self, event: Delivered, line: list[Block], asked: GetHeaders) -> Transmit | None:
+    def _headers(self, peer: bytes, line: list[Block], asked: GetHeaders) -> Transmit | None:
         """From the first block after what the asker has of ours, in order. None: it has nothing that ours stands on."""
         history = [block.header for block in line]
         if not line or not {line[0].parent_hash, *(header.hash for header in history)} & set(asked.locator):
@@ -71,15 +72,15 @@ class LongRange(Pooled):
         places = {header.hash: place for place, header in enumerate(history)}
         after = max((places[known] + 1 for known in asked.locator if known in places), default=0)
         items = tuple((header, b"") for header in history[after : after + asked.count])
-        return Transmit((event.peer,), Lane.BLOCKS, encode_headers(Headers(asked.request, items)), "headers")
+        return Transmit((peer,), Lane.BLOCKS, encode_headers(Headers(asked.request, items)), "headers")
 
-    def _bodies(self, event: Delivered, line: list[Block], asked: GetBodies) -> Transmit | None:
+    def _bodies(self, peer: bytes, line: list[Block], asked: GetBodies) -> Transmit | None:
         """Of those that are ours. None: it asks for others."""
         ours = {block.hash: block.transactions for block in line}
         items = tuple((block_hash, ours[block_hash]) for block_hash in asked.hashes if block_hash in ours)
         if not items:
             return None
-        return Transmit((event.peer,), Lane.BLOCKS, encode_bodies(Bodies(asked.request, items)), "bodies")
+        return Transmit((peer,), Lane.BLOCKS, encode_bodies(Bodies(asked.request, items)), "bodies")
 
 
 def _without_work(parent: Header) -> Header:

@@ -13,7 +13,7 @@ from raclette.primitives.units import MILLISECOND
 from raclette.sim.attacks.miner import SideMiner
 from raclette.sim.liars.contract import LiarKind, Scene
 from raclette.sim.liars.liar import Liar
-from raclette.sim.liars.pooled import PROOF_OF_WORK, setup_of, whole_node
+from raclette.sim.liars.pooled import PROOF_OF_WORK, engine_of, setup_of, whole_node
 
 # Turn of each branch: far shorter than a block's interval.
 SLICE_NS = 200 * MILLISECOND
@@ -53,7 +53,8 @@ class Everywhere(SideMiner):
 
 def _make(scene: Scene) -> HostedNode:
     node = whole_node(scene)
-    node.engine = Everywhere(node.engine, setup_of(node))
+    setup = setup_of(node)
+    node.engine = Everywhere(engine_of(node, setup), setup)
     return Liar(node)
 
 

@@ -12,9 +12,10 @@ is 1; slow links between honest nodes put it in between. To set it outright, use
 
 from collections.abc import Callable
 
-from raclette.engine.contract import EngineSetup
+from raclette.engine.contract import Engine, EngineSetup
 from raclette.node.node import Node
 from raclette.primitives.errors import Misuse
+from raclette.protocols import make_engine
 from raclette.protocols.nakamoto.parameters import Parameters
 from raclette.protocols.parameters import parse_parameters
 from raclette.sim.attacks.miner import Clock, PoolMiner
@@ -47,15 +48,20 @@ def whole_node(scene: Scene, disk: str = "") -> Node:
 
 
 def setup_of(node: Node) -> EngineSetup:
-    """What the node's engine was made from."""
+    """What the node's engine was made from, but that nothing is final: an attacker does not bind itself."""
     return EngineSetup(
-        parameters=node.config.genesis.protocol_parameters,
+        parameters={**node.config.genesis.protocol_parameters, "finality_depth": 0},
         chain=node.chain,
         signer=node.config.signer,
         beneficiary=node.config.beneficiary,
         records={},
         active=node.config.active,
     )
+
+
+def engine_of(node: Node, setup: EngineSetup) -> Engine:
+    """An engine of the node's protocol."""
+    return make_engine(node.config.genesis.protocol, setup, seal_check=node.config.seal_check)
 
 
 def pool_of(scene: Scene, strategy: Callable[[], Strategy]) -> Pool:
@@ -78,13 +84,13 @@ def join_pool(
 ) -> Pooled:
     """A node of the plot's pool, whose strategy is made by whoever comes first. `clock` falsifies its timestamps."""
     node = whole_node(scene)
-    setup = setup_of(node)
+    setup, pool = setup_of(node), pool_of(scene, strategy)
     node.engine = PoolMiner(
-        node.engine,
+        engine_of(node, setup),
         setup,
-        pool_of(scene, strategy),
+        pool,
         member=scene.index,
         polls=len(scene.accomplices) > 1,
         clock=clock(parse_parameters(Parameters, setup.parameters)),
     )
-    return Pooled(node, node.engine.pool)
+    return Pooled(node, pool)
