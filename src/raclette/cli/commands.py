@@ -18,6 +18,7 @@ MODULES = (
     "sweep",
     "hunt",
     "bench",
+    "bench_votes",
     "registry",
 )
 

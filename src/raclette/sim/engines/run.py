@@ -4,6 +4,7 @@ import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from inspect import signature
 from statistics import median
 from typing import Any
 
@@ -130,8 +131,11 @@ def run_engines(
     return EnginesRun(**locals()).run()
 
 
+_DEFAULTS = {name: parameter.default for name, parameter in signature(run_engines).parameters.items()}
+
+
 class EnginesRun:
-    """The parts of a run, for those who want to look inside. Arguments as `run_engines`."""
+    """The parts of a run, for those who want to look inside. Arguments as `run_engines`; `make` knows the defaults."""
 
     def __init__(
         self,
@@ -189,6 +193,11 @@ class EnginesRun:
         neighbours = random_regular(nodes, degree, seed) if degree else None
         self.post = self._make_post(choose_kernel(kernel), model, plan, neighbours)
         self.world.post = self.post
+
+    @classmethod
+    def make(cls, **arguments: Any) -> "EnginesRun":
+        """With `run_engines`' defaults for what is not given."""
+        return cls(**(_DEFAULTS | arguments))
 
     def run(self) -> EnginesReport:
         """Until the work is done and what was under way has arrived. Python's cycle collector rests meanwhile: nothing
@@ -298,10 +307,9 @@ def read_policy(policy: str | Mapping[str, str]) -> tuple[Policy, dict[str, Poli
     """The default and those of single kinds. Raises ConfigError."""
     if not isinstance(policy, str):
         return Policy.EVERY, {kind: _policy(f"policy.{kind}", name) for kind, name in sorted(policy.items())}
-    default = _policy("policy", policy)
-    if default is Policy.FIRST:
-        raise ConfigError("policy: 'first' is for single kinds of messages; accepted for all are every, quorum")
-    return default, {}
+    if policy not in (Policy.EVERY.value, Policy.QUORUM.value):
+        raise ConfigError(f"policy: {policy!r} is unknown; accepted are every, quorum, or a mapping by kind")
+    return Policy(policy), {}
 
 
 def _policy(key: str, name: str) -> Policy:

@@ -19,7 +19,7 @@ from sys import byteorder
 from typing import Any, NamedTuple, TypeAlias
 
 from raclette.chain.header import Header
-from raclette.engine.ballot import Ballot, CountsVotes
+from raclette.engine.ballot import Ballot
 from raclette.engine.contract import Engine
 from raclette.engine.effects import (
     Accuse,
@@ -124,7 +124,7 @@ class Node:
     def run(self, engine: Engine) -> None:
         """This engine runs here from now on. Whether it lets us count is asked once: every message needs it."""
         self.engine = engine
-        self.counts = engine.ballot if isinstance(engine, CountsVotes) else None
+        self.counts = getattr(engine, "ballot", None)
 
 
 class Accusation(NamedTuple):
