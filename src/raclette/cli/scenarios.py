@@ -67,7 +67,7 @@ def _list(json: bool) -> None:
     console.print("Run one: raclette sim NAME. Read it: raclette scenarios show NAME.", markup=False)
 
 
-@group.command(epilog=examples("raclette scenarios show pbft-partition", "raclette scenarios show churn > mine.toml"))
+@group.command(epilog=examples("raclette scenarios show pbft-partition", "raclette scenarios show churn --json"))
 @one_line_errors
 def show(
     name: Annotated[str, typer.Argument(help="Of the library, or a file.")],
