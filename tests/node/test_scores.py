@@ -45,6 +45,12 @@ def test_each_further_ban_is_twice_as_long_until_a_clean_week() -> None:
     assert scores.penalise(now + 8 * 24 * HOUR, ANN, "equivocation").ban == 5 * MINUTE
 
 
+def test_a_contradiction_is_never_cheap_whatever_it_is_about() -> None:
+    """Engines say in the reason what was contradicted; nobody honest does it, so once is enough."""
+    for number, reason in enumerate(("equivocation", "equivocation-prepare", "equivocation-commit")):
+        assert Scores(MemoryStore()).penalise(0, bytes([number]), reason).ban == 5 * MINUTE
+
+
 def test_a_banned_peers_further_faults_do_not_prolong_the_ban() -> None:
     scores = Scores(MemoryStore())
     scores.penalise(0, ANN, "bad-signature")

@@ -54,7 +54,13 @@ PENALTIES: Mapping[str, int] = MappingProxyType(
     }
 )
 DEFAULT_POINTS = 25
+
 KEY_PREFIX = b"score/"
+
+
+def price_of(reason: str) -> int:
+    """Points that a fault costs. Engines say what it is about ("equivocation-commit"): the price is one."""
+    return PENALTIES.get(reason, PENALTIES.get(reason.partition("-")[0], DEFAULT_POINTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,7 @@ class Scores:
     def penalise(self, now: int, peer: bytes, reason: str) -> Verdict:
         """Count a fault. A banned peer's further faults are counted but do not prolong the ban."""
         self._counts[reason] = self._counts.get(reason, 0) + 1
-        cost = PENALTIES.get(reason, DEFAULT_POINTS)
+        cost = price_of(reason)
         if cost == 0:
             return Verdict(self.score(now, peer), 0)
         record = self._records.get(peer)

@@ -44,7 +44,7 @@ class PbftForensics:
         self._votes: dict[tuple[str, int, int, int], set[bytes]] = {}
         # replica -> (new view, rank of the certificate shown); (-1, -1) for none.
         self._changes: dict[int, set[tuple[int, tuple[int, int]]]] = {}
-        self._read: set[Certificate | tuple[int, int]] = set()
+        self._read: set[Certificate | tuple[bytes, bytes]] = set()
 
     def hear(self, content: Any) -> None:
         """Write down who said what."""
@@ -69,7 +69,7 @@ class PbftForensics:
 
     def certified(self, header: Header, certificate: bytes) -> None:
         """Its COMMITs, each of its own author."""
-        place = (header.number, hash((header.hash, certificate)))
+        place = (header.hash, certificate)
         if not certificate or place in self._read:
             return
         self._read.add(place)
