@@ -4,14 +4,14 @@ Wallets and tests use web3.py; this one exists because a load generator must cos
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from raclette.primitives.errors import RacletteError
 
@@ -92,7 +92,7 @@ class RpcClient:
                     reader.cancel()
                     with suppress(asyncio.CancelledError):
                         await reader
-        except OSError as error:
+        except (OSError, InvalidHandshake) as error:
             raise Unreachable(f"no WebSocket answer from {url}: {error}") from error
 
 
@@ -116,7 +116,7 @@ class RpcSocket:
             raise Unreachable(f"the WebSocket was closed: {error}") from error
         return _result(await future)
 
-    async def heads(self) -> AsyncIterator[dict[str, Any]]:
+    async def heads(self) -> AsyncGenerator[dict[str, Any], None]:
         """New heads as they come, until the connection ends."""
         await self.call("eth_subscribe", "newHeads")
         while (head := await self._heads.get()) is not None:

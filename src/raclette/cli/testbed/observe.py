@@ -6,8 +6,8 @@ at which news reached the watcher, about a millisecond after they happened.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from typing import Any
 
 import httpx
@@ -19,6 +19,8 @@ from raclette.sim.record import NEVER, UNKNOWN, BlockRecord, Finality, HeadChang
 
 # Between tries to reach a node that is down.
 RETRY_S = 0.1
+# After so long without news the node is asked.
+QUIET_S = 0.5
 
 
 class Observatory:
@@ -50,21 +52,37 @@ class Observatory:
         self._tasks = [asyncio.create_task(self._follow(index)) for index in range(len(self._nodes))]
 
     async def close(self) -> None:
-        """Stop following."""
+        """Stop following. Raises what went wrong in watching, if something did."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for end in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(end, Exception):
+                raise end
 
     async def _follow(self, index: int) -> None:
         """Every head of one node, through all its crashes."""
         client = self._nodes[index].client
         while True:
             with suppress(Unreachable, RpcError, TimeoutError):
-                async with client.socket() as socket:
-                    await self._take(index, client, await client.call("eth_getBlockByNumber", "latest", False))
-                    async for head in socket.heads():
-                        await self._take(index, client, head)
+                async with client.socket() as socket, aclosing(socket.heads()) as heads:
+                    await self._listen(index, client, heads)
             await asyncio.sleep(RETRY_S)
+
+    async def _listen(self, index: int, client: RpcClient, heads: AsyncGenerator[dict[str, Any], None]) -> None:
+        """Take what the node announces, and look for oneself when it is quiet: what it adopted before it heard of the
+        subscription is announced to nobody."""
+        while True:
+            coming = asyncio.ensure_future(anext(heads, None))
+            try:
+                while not (await asyncio.wait({coming}, timeout=QUIET_S))[0]:
+                    await self._take(index, client, await client.call("eth_getBlockByNumber", "latest", False))
+                head = await coming
+            finally:
+                coming.cancel()
+                await asyncio.wait({coming})
+            if head is None:
+                return
+            await self._take(index, client, head)
 
     async def _take(self, index: int, client: RpcClient, head: Mapping[str, Any]) -> None:
         """`head` is the head of node `index` now."""
