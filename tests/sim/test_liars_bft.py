@@ -1,7 +1,12 @@
 """Liars who speak PBFT: at most f of them change nothing that matters, f+1 of them do, and the guilty are known."""
 
+import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -219,3 +224,39 @@ def test_a_new_view_is_mutated_only_by_its_own_primary() -> None:
     assert forger.mutate(foreign, Random(1)) is None
     assert forger.twist(foreign, Random(1)) is None
     assert forger.rival(foreign, {}, Random(1)) is None
+
+
+_DIGEST = """
+from dataclasses import replace
+from raclette.sim.liars import LiarSpec
+from raclette.sim.simulate import simulate
+from test_liars_bft import QUICK, STORM
+kinds = ("equivocate", "mutate", "forge", "spam")
+liars = {2 * place: LiarSpec(kind) for place, kind in enumerate(kinds)}
+short = replace(QUICK.workload, count=8, start=400_000_000)
+print(simulate(replace(QUICK, nodes=13, seed=9, workload=short, faults=STORM, liars=liars, duration=0)).to_text())
+"""
+
+
+def test_liars_tell_the_same_lies_in_every_process() -> None:
+    """Whatever they choose from has an order: bytes hash differently in each process."""
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", _DIGEST],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parent)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert told[0] == told[1]
+    assert json.loads(told[0])["violations"] == []
+
+
+@pytest.mark.parametrize("kind", ["equivocate", "withhold-votes", "forge", "mutate", "spam"])
+def test_a_liar_without_a_vote_has_little_to_say(kind: str) -> None:
+    config = replace(QUICK, nodes=5, observers=1, liars={4: LiarSpec(kind)}, duration=2 * SECOND)
+    report = simulate(config)
+    assert report.violations == []
+    assert report.evidence == 0
