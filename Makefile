@@ -62,7 +62,7 @@ protobuf: $(VENV)/dev.stamp ## Generate the protobuf code anew
 
 docs: $(VENV)/dev.stamp ## Generate the reference pages anew
 	$(BIN)/python -m raclette.rpc.reference > docs/rpc.md
-	RACLETTE_WRITE_DOCS=1 $(BIN)/python -m pytest tests/cli/test_cli_reference.py tests/live/test_config.py -k current
+	RACLETTE_WRITE_DOCS=1 $(BIN)/python -m pytest tests/cli/test_cli_reference.py tests/live/test_config.py tests/lab/test_scenario_docs.py -k current
 
 requirements: ## Resolve requirements/*.in anew (needs uv)
 	$(COMPILE) requirements/run.in -o requirements/run.txt

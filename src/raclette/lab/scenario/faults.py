@@ -85,8 +85,11 @@ def fault_kinds() -> Mapping[str, FaultKind]:
     found = {}
     for name, cls in FAULTS.items():
         summary = " ".join((cls.__doc__ or "").split()).replace("`lasting`", "`for`")
+        keys = _keys(cls)
+        for key, field in keys.items():
+            summary = summary.replace(f"`{field.name}`", f"`{key}`")
         possible = vars(cls).get("on_processes")
-        found[name] = FaultKind(name, summary, cls, _keys(cls), possible if isinstance(possible, bool) else None)
+        found[name] = FaultKind(name, summary, cls, keys, possible if isinstance(possible, bool) else None)
     return MappingProxyType(found)
 
 

@@ -61,9 +61,9 @@ def open_scenario(source: str | Path) -> ScenarioFile:
 def read_scenario(file: ScenarioFile, values: Mapping[str, Any] | None = None, *, beyond: bool = False) -> Scenario:
     """The checked scenario, with `values` put in at their paths (see `text.with_values`) and, if `beyond`, with more
     liars than its protocol claims to bear. Raises ScenarioError."""
-    changes = dict(values or {})
+    changes, raw = dict(values or {}), file.raw
     try:
-        scenario = scenario_from(with_values(file.raw, changes), file.folder, beyond=beyond)
+        scenario = scenario_from(with_values(raw, changes), file.folder, beyond=beyond)
     except ScenarioError as error:
         changed = any(error.path == path or error.path.startswith((f"{path}.", f"{path}[")) for path in changes)
         line = 0 if changed else line_of(find_lines(file.text), error.path)

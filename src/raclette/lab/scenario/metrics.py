@@ -66,6 +66,10 @@ def _per_block(key: str) -> Measure:
     return of
 
 
+def _latency(key: str) -> Measure:
+    return lambda report, _: report[key] if report["transactions"] else None
+
+
 def _throughput(report: Mapping[str, Any], record: RunRecord) -> float | None:
     times = [order.executed for order in record.orders if order.executed != NEVER]
     begin = min((order.submitted for order in record.orders if order.submitted != NEVER), default=0)
@@ -76,8 +80,8 @@ _ALL = (
     Metric("height", "blocks", "blocks on the chain of all honest nodes", lambda r, _: r["height"]),
     Metric("transactions", "transactions", "executed by an honest node", lambda r, _: r["transactions"]),
     Metric("throughput", "1/s", "transactions executed per virtual second", _throughput),
-    Metric("latency-p50", "ms", "from submission to execution, median", lambda r, _: r["p50_ms"]),
-    Metric("latency-p99", "ms", "from submission to execution, 99th percentile", lambda r, _: r["p99_ms"]),
+    Metric("latency-p50", "ms", "from submission to execution, median", _latency("p50_ms")),
+    Metric("latency-p99", "ms", "from submission to execution, 99th percentile", _latency("p99_ms")),
     Metric(
         "finality-p50",
         "ms",

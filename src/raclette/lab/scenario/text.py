@@ -56,8 +56,9 @@ def find_lines(text: str) -> dict[str, int]:
 def line_of(lines: Mapping[str, int], path: str) -> int:
     """The line of `path`, or of the nearest table around it; 0 if there is none."""
     while path:
-        if path in lines:
-            return lines[path]
+        for key in (path, f"{path}[0]"):
+            if key in lines:
+                return lines[key]
         path = path[: max(path.rfind("."), path.rfind("["), 0)]
     return 0
 

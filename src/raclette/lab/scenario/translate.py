@@ -1,6 +1,7 @@
 """From a resolved scenario to what the simulator runs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from raclette.protocols import PROTOCOLS
 from raclette.sim.config import NODES_MAX, SimConfig, protocol_parameters
 from raclette.sim.config import Workload as SimWorkload
 from raclette.sim.models import NetworkSpec, RegionTable, internet_2019, make_model
+from raclette.sim.simulate import Simulation
 from raclette.sim.topology import make_topology
 from raclette.sim.world import node_ids
 
@@ -124,6 +126,10 @@ def check_run(resolved: Resolved, folder: Path = Path()) -> None:
     if scenario.ledger not in LEDGERS:
         raise ScenarioError("ledger", f"{scenario.ledger!r} is unknown; accepted are {', '.join(LEDGERS)}")
     config = to_config(resolved, folder)
+    if scenario.fidelity == "full" and scenario.nodes > NODES_MAX:
+        raise ScenarioError(
+            "nodes", f'{scenario.nodes}; accepted are 1 to {NODES_MAX} whole nodes (more with fidelity = "engine")'
+        )
     check_parameters(config)
     if scenario.fidelity == "engine":
         return
@@ -131,13 +137,17 @@ def check_run(resolved: Resolved, folder: Path = Path()) -> None:
         raise ScenarioError("kernel", '"fast" carries engines; accepted with whole nodes are auto and reference')
     if "block_bytes" in scenario.workload.model_fields_set:
         raise ScenarioError("workload.block_bytes", 'means nothing with whole nodes; accepted is fidelity = "engine"')
-    if scenario.nodes > NODES_MAX:
-        raise ScenarioError(
-            "nodes", f'{scenario.nodes}; accepted are 1 to {NODES_MAX} whole nodes (more with fidelity = "engine")'
-        )
     config.validate()
     make_topology(config.topology, config.nodes, config.seed, config.degree, internet_2019().degree_per_1000)
     make_model(config.network, config.nodes, config.seed)
+    if config.checkers:
+        _check_names(config)
+
+
+def _check_names(config: SimConfig) -> None:
+    """Do these checkers watch such a run? Asked of a small one, because they come with a world. Raises ConfigError."""
+    small = SimConfig(protocol=config.protocol, ledger=config.ledger, checkers=config.checkers, accounts=1)
+    Simulation(replace(small, workload=SimWorkload(count=0)))
 
 
 def check_parameters(config: SimConfig) -> None:
@@ -149,6 +159,8 @@ def check_parameters(config: SimConfig) -> None:
     except ValidationError as error:
         detail = error.errors()[0]
         path = join("protocol", detail["loc"])
+        if path == "protocol.validators":
+            raise ScenarioError("nodes", f"{config.nodes - config.observers} that vote; {detail['msg']}") from None
         if detail["type"] == "extra_forbidden":
             raise ScenarioError(path, f"unknown key; accepted are name, {', '.join(model.model_fields)}") from None
         raise ScenarioError(path, f"{str(detail['input'])[:60]}; {detail['msg']}") from None

@@ -49,7 +49,8 @@ def parse_duration(value: Any, *, negative: bool = False) -> int:
 def parse_seconds(value: Any) -> int:
     """Nanoseconds from a number of seconds, or from a duration with its unit."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
-        time = _exact(Decimal(repr(value)), SECOND)
+        number = Decimal(repr(value))
+        time = _exact(number, SECOND) if number.is_finite() else None
         if time is not None and time <= DURATION_MAX:
             return time
     if isinstance(value, str):
@@ -66,7 +67,7 @@ def parse_share(value: Any, *, negative: bool = False) -> int:
     elif isinstance(value, str):
         match = _AMOUNT.fullmatch(value.strip())
         number = Decimal(match[1]) / 100 if match and match[2] == "%" else None
-    if number is None or not (-1 if negative else 0) <= number <= 1:
+    if number is None or not number.is_finite() or not (-1 if negative else 0) <= number <= 1:
         raise ValueError(f"{value!r}; accepted is {SHARE_ACCEPTED}")
     return int((number * MILLION).to_integral_value())
 
