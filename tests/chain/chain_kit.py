@@ -81,6 +81,9 @@ class TinyLedger:
         record = nonce.to_bytes(4, "big") + (balance + amount).to_bytes(8, "big")
         state.set(owner, record if any(record) else None)
 
+    def stake(self, account: bytes, state: StateReader) -> int:
+        return len(state.get(account) or b"")
+
     def supply(self, entries: Iterable[tuple[bytes, bytes]]) -> int:
         return sum(account(value)[1] for _, value in entries)
 

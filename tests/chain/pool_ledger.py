@@ -58,6 +58,9 @@ class TinyLedger:
     ) -> Execution:
         return Execution()
 
+    def stake(self, account: bytes, state: StateReader) -> int:
+        return len(state.get(account) or b"")
+
     def supply(self, entries: Iterable[tuple[bytes, bytes]]) -> int:
         return 0
 

@@ -8,6 +8,7 @@ from typing import Any
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.chain.ledger import StateReader
+from raclette.chain.roll import Member
 from raclette.chain.roots import ordered_root
 from raclette.engine.contract import Draft, Lookup
 from raclette.engine.effects import CancelTimer, Effect, SetTimer
@@ -105,6 +106,9 @@ class TinyChain:
 
     def state(self, block_hash: bytes) -> StateReader:
         raise NotImplementedError
+
+    def members(self, block_hash: bytes) -> tuple[Member, ...]:
+        return ()
 
     def has_pending(self, parent: Header) -> bool:
         return False

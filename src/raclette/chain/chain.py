@@ -22,6 +22,7 @@ from raclette.chain.ledger import Executed, Ledger, Transaction
 from raclette.chain.limits import ChainLimits
 from raclette.chain.opening import begin
 from raclette.chain.reads import ChainReads
+from raclette.chain.roll import Member, read_roll
 from raclette.chain.state import StateLayer
 from raclette.chain.tree import TreeNode
 from raclette.chain.trie import Trie
@@ -39,6 +40,10 @@ class Reorganisation(NamedTuple):
 
     removed: tuple[Executed, ...] = ()
     added: tuple[Executed, ...] = ()
+
+
+# Rolls kept at hand: those of the blocks that engines build and vote on now.
+ROLLS_KEPT = 16
 
 
 class Chain(ChainReads):
@@ -64,7 +69,22 @@ class Chain(ChainReads):
         self._invalid: dict[bytes, InvalidBlock] = {}
         # Keys changed by so many of the lowest blocks above the base, all due to go into it.
         self._counted = 0
+        # Rolls with stakes, by state root.
+        self._members: dict[bytes, tuple[Member, ...]] = {}
         self._changed: set[bytes] = set()
+
+    def members(self, block_hash: bytes) -> tuple[Member, ...]:
+        """The nodes on the roll after a block, with their accounts' stakes. Raises Misuse as `state`."""
+        root = self._need_header(block_hash).state_root
+        known = self._members.get(root)
+        if known is None:
+            state = self.state(block_hash)
+            stake = self.ledger.stake
+            known = tuple(Member(node, account, stake(account, state)) for node, account in read_roll(state))
+            if len(self._members) >= ROLLS_KEPT:
+                del self._members[next(iter(self._members))]
+            self._members[root] = known
+        return known
 
     @classmethod
     def open(

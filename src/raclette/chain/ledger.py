@@ -113,6 +113,9 @@ class Ledger(Protocol):
     def supply(self, entries: Iterable[tuple[bytes, bytes]]) -> int:
         """Money in existence, from every (key, value) of a state. Checked against genesis plus rewards."""
 
+    def stake(self, account: bytes, state: StateReader) -> int:
+        """What `account` weighs in protocols that weigh by money, in the ledger's smallest unit; 0 for nobody."""
+
     def query(self, path: str, arguments: Sequence[Any], state: StateReader) -> Any:
         """A read by name, e.g. `query("balance", [address], state)`. JSON-able answer. Raises Misuse if unknown."""
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from raclette.chain.genesis import CHAIN_ID_DEFAULT, Genesis, even_alloc
 from raclette.chain.presets import SAMPLE_BALANCE
+from raclette.chain.roll import with_nodes
 from raclette.cli.client import RpcClient, wait_until_ready
 from raclette.cli.testbed.wires import LOOPBACK, Loopback, Wires
 from raclette.live.keyfile import load_or_create_key
@@ -259,8 +260,9 @@ class LocalNetwork:
     def _make_genesis(self) -> Genesis:
         plan = self.plan
         parameters = dict(plan.parameters)
+        alloc = dict(plan.alloc) or even_alloc(plan.accounts, SAMPLE_BALANCE)
         if "validators" in find_protocol(plan.protocol).parameters.model_fields:
-            parameters["validators"] = ["0x" + node.node_id.hex() for node in self.nodes if self._is_active(node)]
+            parameters["validators"] = ["0x" + node_id.hex() for node_id in self._voters]
         if find_protocol(plan.protocol).seals:
             parameters = {"initial_difficulty": LOCAL_DIFFICULTY, "block_interval_s": LOCAL_INTERVAL_S, **parameters}
         return Genesis(
@@ -268,9 +270,13 @@ class LocalNetwork:
             ledger=plan.ledger,
             chain_id=plan.chain_id,
             protocol_parameters=parameters,
-            alloc=dict(plan.alloc) or even_alloc(plan.accounts, SAMPLE_BALANCE),
+            alloc=with_nodes(alloc, self._voters) if find_protocol(plan.protocol).enrolls else alloc,
             timestamp=int(time.time()),  # difficulty rules count from here: a genesis of long ago starts far too easy
         )
+
+    @property
+    def _voters(self) -> list[bytes]:
+        return [node.node_id for node in self.nodes if self._is_active(node)]
 
     def _is_active(self, node: LocalNode) -> bool:
         return node in self.members[: self.plan.nodes - self.plan.observers] + self.members[self.plan.nodes :]

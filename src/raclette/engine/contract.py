@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from raclette.chain.block import Block
 from raclette.chain.header import ZERO_ADDRESS, Header
 from raclette.chain.ledger import StateReader
+from raclette.chain.roll import Member
 from raclette.engine.effects import Effect
 from raclette.engine.events import Event
 from raclette.engine.message import Message
@@ -65,6 +66,9 @@ class ChainView(Protocol):
     def state(self, block_hash: bytes) -> StateReader:
         """State after that block (of the tree). For stakes and weights."""
 
+    def members(self, block_hash: bytes) -> tuple[Member, ...]:
+        """The nodes on the roll after that block (of the tree), sorted by node id, each with its account's stake."""
+
     def has_pending(self, parent: Header) -> bool:
         """Would a block on `parent` contain a transaction?"""
 
@@ -77,7 +81,10 @@ class ChainView(Protocol):
 
 
 class Engine(Protocol):
-    """A consensus protocol as a pure machine: same events, same effects, everywhere."""
+    """A consensus protocol as a pure machine: same events, same effects, everywhere.
+
+    One whose votes count only together may also offer `ballot(message)`, so that a host can count for it: see `ballot`.
+    """
 
     name: str
     # True if a block from a stranger counts only with a certificate (BFT); False if its header alone shows its weight.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.chain.ledger import StateReader
+from raclette.chain.roll import Member
 from raclette.engine.contract import Draft
 from raclette.primitives.errors import InvalidBlock, Misuse, UnknownParent
 from raclette.primitives.hashing import keccak256
@@ -46,6 +47,8 @@ class LightChain:
         self._blocks: dict[bytes, Block] = {self.genesis.hash: Block(self.genesis)}
         self._certificates: dict[bytes, bytes] = {}
         self._canonical: dict[int, Header] = {0: self.genesis}
+        # Who is on the roll, at every block: set it before the engine starts.
+        self.roll: tuple[Member, ...] = ()
         # Transactions on the adopted branch, and those that wait, in order of arrival.
         self.included: dict[bytes, int] = {}
         self.pool: dict[bytes, None] = {}
@@ -67,6 +70,9 @@ class LightChain:
 
     def state(self, block_hash: bytes) -> StateReader:
         return NoState()
+
+    def members(self, block_hash: bytes) -> tuple[Member, ...]:
+        return self.roll
 
     def has_pending(self, parent: Header) -> bool:
         return bool(self._candidates(parent, 1))
@@ -144,6 +150,7 @@ class LightChain:
     def durable_copy(self) -> "LightChain":
         """What a crash leaves: the final branch and its certificates."""
         copy = LightChain(self.chain_id, self.genesis)
+        copy.roll = self.roll
         for number in range(1, self.finalized.number + 1):
             block = self._blocks[self._canonical[number].hash]
             copy._blocks[block.hash] = block

@@ -15,11 +15,13 @@ from raclette.protocols.parameters import ProtocolParameters
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """One entry of the registry. `seals` is True where blocks carry proof of work."""
+    """One entry of the registry. `seals` is True where blocks carry proof of work, `enrolls` where votes are weighed
+    by the stake of those on the roll (`chain.roll`)."""
 
     name: str
     description: str
     seals: bool = False
+    enrolls: bool = False
 
     @property
     def module(self) -> ModuleType:

@@ -6,6 +6,7 @@ from typing import Any
 
 from raclette.chain.genesis import CHAIN_ID_DEFAULT, Genesis, even_alloc
 from raclette.chain.presets import SAMPLE_ACCOUNTS, SAMPLE_BALANCE
+from raclette.chain.roll import with_nodes
 from raclette.ledgers import LEDGERS
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.randomness import Random
@@ -146,7 +147,7 @@ class SimConfig:
 def protocol_parameters(config: SimConfig, ids: list[bytes]) -> dict[str, Any]:
     """Genesis' `config.protocol` for nodes with these ids: what the config says over what a simulation needs."""
     defaults: dict[str, Any] = {}
-    if config.protocol == "pbft":
+    if "validators" in PROTOCOLS[config.protocol].parameters.model_fields:
         defaults["validators"] = ["0x" + node_id.hex() for node_id in ids[: config.nodes - config.observers]]
     elif PROTOCOLS[config.protocol].seals:
         defaults["initial_difficulty"] = MINING_DIFFICULTY
@@ -163,13 +164,14 @@ def make_alloc(config: SimConfig) -> dict[str, Any]:
 
 
 def make_genesis(config: SimConfig, ids: list[bytes]) -> Genesis:
-    """The chain of this run."""
+    """The chain of this run. Where votes are weighed, account number i is that of node i."""
+    voters = ids[: config.nodes - config.observers]
     return Genesis(
         protocol=config.protocol,
         ledger=config.ledger,
         chain_id=CHAIN_ID_DEFAULT,
         protocol_parameters=protocol_parameters(config, ids),
-        alloc=make_alloc(config),
+        alloc=with_nodes(make_alloc(config), voters) if PROTOCOLS[config.protocol].enrolls else make_alloc(config),
         timestamp=EPOCH_S,
     )
 

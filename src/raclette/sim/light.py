@@ -11,6 +11,7 @@ from typing import TypeVar
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.chain.ledger import StateReader
+from raclette.chain.roll import Member
 from raclette.engine.contract import Draft
 from raclette.primitives.errors import Misuse, UnknownParent
 
@@ -76,6 +77,10 @@ class LightChain:
     def state(self, block_hash: bytes) -> StateReader:
         """Raises Misuse: there is no state here."""
         raise Misuse("a light chain has no state; this engine needs the full fidelity")
+
+    def members(self, block_hash: bytes) -> tuple[Member, ...]:
+        """There is no roll here."""
+        return ()
 
     def has_pending(self, parent: Header) -> bool:
         """Never."""

@@ -12,6 +12,7 @@ from typing import Any
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.chain.ledger import StateReader
+from raclette.chain.roll import Member
 from raclette.engine.contract import Draft, EngineSetup, SealCheck
 from raclette.engine.effects import Adopt, CancelTimer, Effect, Fetch, Finalize, Publish, Seal, SetTimer, StopSealing
 from raclette.engine.events import BlockReceived, Event, Pending, Received, Sealed, Started, TimerFired
@@ -58,6 +59,9 @@ class FakeChain:
 
     def state(self, block_hash: bytes) -> StateReader:
         raise NotImplementedError
+
+    def members(self, block_hash: bytes) -> tuple[Member, ...]:
+        return ()
 
     def has_pending(self, parent: Header) -> bool:
         return bool(self.pool)

@@ -15,6 +15,7 @@ from typing import Any
 
 from raclette.chain.genesis import GAS_LIMIT_DEFAULT, address, quantity
 from raclette.chain.ledger import BlockContext, Execution, Standing, StateReader, StateWriter, Transaction
+from raclette.chain.roll import GAS_PER_ENTRY, ROLL_ADDRESS, genesis_roll, parse_entry
 from raclette.chain.transaction import NONCE_MAX, AccessList, EthereumTransaction, decode_authored, intrinsic_gas
 from raclette.ledgers.bank import directory
 from raclette.ledgers.bank.account import decode_account, encode_account
@@ -24,7 +25,7 @@ from raclette.primitives.keys import ADDRESS_BYTES, address_of, checksum_address
 
 # Most money a genesis may hold, in wei. Rewards of 2**64 blocks at 2**128 wei still fit a balance's 256 bits.
 SUPPLY_WEI_MAX = 2**192
-_ACCOUNT_KEYS = ("balance", "nonce", "name", "publicKey")
+_ACCOUNT_KEYS = ("balance", "nonce", "name", "publicKey", "node")
 _PARAMETERS = ("allowUnprotected",)
 
 
@@ -59,7 +60,7 @@ class Bank:
         self._allow_unprotected = allow
 
     def genesis(self, alloc: Mapping[str, Any]) -> dict[bytes, bytes]:
-        """State from {address: {"balance", "nonce", "name", "publicKey"}}. Accounts with nothing are left out
+        """State from {address: {"balance", "nonce", "name", "publicKey", "node"}}. Accounts with nothing are left out
         (EIP-161). Raises ConfigError with the path."""
         state: dict[bytes, bytes] = {}
         seen: set[bytes] = set()
@@ -77,7 +78,7 @@ class Bank:
             if nonce or balance:
                 state[owner] = encode_account(nonce, balance)
             _publish(owner, entry, path, state)
-        return state
+        return state | genesis_roll(alloc)
 
     def decode(self, raw: bytes) -> Transaction:
         """Decode, prove authorship, and check all that needs no state. `gas` is what it will use, `fee` its effective
@@ -104,6 +105,10 @@ class Bank:
             directory.parse_registration(detail.data, sender)
             if detail.value:
                 raise Refused("bad-registration", "directory: takes no money")
+        if detail.to == ROLL_ADDRESS:
+            parse_entry(detail.data, self.chain_id, sender)
+            if detail.value:
+                raise Refused("bad-roll-entry", "roll: takes no money")
         return Transaction(raw, hash_, sender, detail.nonce, min(cap, self.base_fee + tip), gas, (), detail)
 
     def admit(self, transaction: Transaction, state: StateReader) -> Standing:
@@ -133,7 +138,7 @@ class Bank:
     ) -> Execution:
         """Run in order, pay the reward, write each changed account once. An invalid transaction of a `strict` run
         raises InvalidBlock before anything is written."""
-        block = Execute(context, state)
+        block = Execute(context, state, self.chain_id)
         result = Execution()
         included, receipts, gas_limit = result.included, result.receipts, context.gas_limit
         for transaction in transactions:
@@ -157,6 +162,10 @@ class Bank:
         """The sum of all balances, in wei."""
         return sum(decode_account(value)[1] for key, value in entries if directory.is_account_key(key))
 
+    def stake(self, account: bytes, state: StateReader) -> int:
+        """The balance, in wei."""
+        return decode_account(state.get(account))[1]
+
     def query(self, path: str, arguments: Sequence[Any], state: StateReader) -> Any:
         """Reads, with an address (20 bytes or text) unless noted:
 
@@ -179,7 +188,9 @@ def gas_needed(detail: EthereumTransaction) -> int:
 def gas_for(to: bytes | None, data: bytes, access_list: AccessList = ()) -> int:
     """Gas that such a transaction uses: known before it is signed, and the answer to `eth_estimateGas`."""
     gas = intrinsic_gas(data, access_list, is_creation=to is None)
-    return gas + directory.GAS_PER_REGISTRATION if to == directory.DIRECTORY_ADDRESS else gas
+    if to == directory.DIRECTORY_ADDRESS:
+        return gas + directory.GAS_PER_REGISTRATION
+    return gas + GAS_PER_ENTRY if to == ROLL_ADDRESS else gas
 
 
 def _parse_account(entry: Any, path: str) -> tuple[int, int]:

@@ -6,6 +6,7 @@ replica: a few microseconds for each transfer.
 
 from raclette.chain.ledger import BlockContext, StateWriter, Transaction
 from raclette.chain.receipt import Receipt
+from raclette.chain.roll import ROLL_ADDRESS, ROLL_KEY, change_roll, encode_roll, parse_entry, read_roll
 from raclette.chain.transaction import EthereumTransaction
 from raclette.ledgers.bank import directory
 from raclette.ledgers.bank.account import decode_account, encode_account
@@ -24,10 +25,12 @@ class _Account:
 class Execute:
     """One block's working set. For each transaction ask `obstacle`, then `run` it; `finish` writes."""
 
-    __slots__ = ("_accounts", "_context", "_records", "_state", "gas_used")
+    __slots__ = ("_accounts", "_chain_id", "_context", "_records", "_roll", "_state", "gas_used")
 
-    def __init__(self, context: BlockContext, state: StateWriter) -> None:
+    def __init__(self, context: BlockContext, state: StateWriter, chain_id: int) -> None:
         self._context = context
+        self._chain_id = chain_id
+        self._roll: tuple[tuple[bytes, bytes], ...] | None = None
         self._state = state
         # Touched accounts in order of first use, which is the order of writing.
         self._accounts: dict[bytes, _Account] = {}
@@ -67,6 +70,8 @@ class Execute:
         succeeded = True
         if to == directory.DIRECTORY_ADDRESS:
             succeeded = self._register(transaction.sender, detail.data)
+        elif to == ROLL_ADDRESS:
+            succeeded = self._enroll(transaction.sender, detail.data)
         elif value and to is not None:
             sender.balance -= value
             self._account(to).balance += value
@@ -83,6 +88,15 @@ class Execute:
         self._records[name_key] = sender
         return True
 
+    def _enroll(self, sender: bytes, data: bytes) -> bool:
+        """Enter the sender's node, or let it leave. The fee is due either way."""
+        before = self._roll if self._roll is not None else read_roll(self._state)
+        after = change_roll(before, sender, parse_entry(data, self._chain_id, sender))
+        if after is None:
+            return False
+        self._roll = after
+        return True
+
     def finish(self) -> None:
         """Pay the reward and write what changed; an account with nothing left is removed (EIP-161)."""
         if self._context.reward:
@@ -94,3 +108,5 @@ class Execute:
                 write(address, record)
         for key, value in self._records.items():
             write(key, value)
+        if self._roll is not None:
+            write(ROLL_KEY, encode_roll(self._roll))

@@ -3,6 +3,7 @@
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.chain.ledger import StateReader
+from raclette.chain.roll import Member
 from raclette.engine.contract import Draft
 from raclette.primitives.errors import Misuse, UnknownParent
 
@@ -38,6 +39,10 @@ class View:
     def state(self, block_hash: bytes) -> StateReader:
         """Raises Misuse."""
         raise Misuse("a light chain has no state")
+
+    def members(self, block_hash: bytes) -> tuple[Member, ...]:
+        """There is no roll here."""
+        return ()
 
     def has_pending(self, parent: Header) -> bool:
         """Never."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.chain.ledger import StateReader
+from raclette.chain.roll import Member
 from raclette.engine.contract import Draft
 from raclette.engine.lightchain import NoState, light_root
 from raclette.primitives.errors import InvalidBlock, Misuse, UnknownParent
@@ -127,6 +128,10 @@ class WorkChain:
 
     def state(self, block_hash: bytes) -> StateReader:
         return NoState()
+
+    def members(self, block_hash: bytes) -> tuple[Member, ...]:
+        """There is no roll here."""
+        return ()
 
     def has_pending(self, parent: Header) -> bool:
         return self.register.taken[parent.hash] < self.register.work.arrived(self.register.now)
