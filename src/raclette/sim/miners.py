@@ -13,7 +13,7 @@ from raclette.primitives.units import SECOND
 from raclette.protocols import make_engine
 from raclette.sim.config import EPOCH_S
 from raclette.sim.light import LightChain, Register
-from raclette.sim.relay import Relay, draws_of
+from raclette.sim.relay import Draws, Relay
 from raclette.sim.wires import make_wires
 from raclette.sim.wiring import RelayKernel, Wiring
 from raclette.sim.world import make_seal, make_signatures, node_ids
@@ -42,6 +42,15 @@ def difficulty_for(hash_power: Sequence[int], interval_ms: int) -> int:
     return max(1, sum(hash_power) * interval_ms // 1_000)
 
 
+def make_draws(nodes: int, seed: int, kernel: str) -> Draws:
+    """The draws of searches, in advance on the fast kernel."""
+    if kernel == "reference":
+        return Draws(nodes, seed)
+    from raclette.sim.fast.relay import FastDraws
+
+    return FastDraws(nodes, seed)
+
+
 def make_miners(
     wiring: Wiring,
     hash_power: Sequence[int],
@@ -65,7 +74,7 @@ def make_miners(
         wires,
         register,
         seal,
-        draws=draws_of(seed, wires.name),
+        draws=make_draws(nodes, seed, wires.name),
         hash_power=hash_power,
         epoch=EPOCH_S * SECOND,
     )

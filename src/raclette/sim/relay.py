@@ -10,12 +10,11 @@ over both.
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import count
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
@@ -33,28 +32,27 @@ from raclette.sim.timers import Searches, Timers
 from raclette.sim.wires import Trace
 from raclette.sim.wiring import LOOKAHEAD_MAX_NS, NEVER, NODE_BITS, NODE_MASK, STREAM_SEAL, RelayKernel
 
-# A search for work w at power p takes w / p * surprisal * ln 2 / 2**96, see `fixed.exponential`.
-_SEARCH_SHIFT = 2 * fixed.FRACTION_BITS
-
 # No search takes longer than this in the mean (146 years): a slower node finds nothing anyway, and the compiled model
 # counts in 64 bits.
 SEARCH_MAX_NS = NEVER
 
-Draws = Callable[[int], Iterator[int]]
+
+class Draws:
+    """How long searches take: for each node one exponential draw after another, of mean 1 in units of 2**-48."""
+
+    def __init__(self, nodes: int, seed: int) -> None:
+        self._seed = seed
+        self._drawn = [0] * nodes
+
+    def next(self, node: int) -> int:
+        """The node's next one."""
+        number = self._drawn[node] = self._drawn[node] + 1
+        return unit_exponential(draw64(self._seed, STREAM_SEAL + node, number))
 
 
-def draws_of(seed: int, kernel: str = "reference") -> Draws:
-    """For each node the surprisals, one after another, that decide how long its searches take."""
-    if kernel == "fast":
-        from raclette.sim.fast.relay import fast_draws
-
-        return fast_draws(seed)
-
-    def draws(node: int) -> Iterator[int]:
-        for number in count(1):
-            yield fixed.surprisal(draw64(seed, STREAM_SEAL + node, number))
-
-    return draws
+def unit_exponential(draw: int) -> int:
+    """From a uniform 64-bit number, of mean 1 in units of 2**-48."""
+    return fixed.surprisal(draw) * fixed.LN2 >> fixed.FRACTION_BITS
 
 
 @lru_cache(maxsize=256)
@@ -109,7 +107,7 @@ class Relay:
         self._seal = seal
         self._epoch = epoch
         self._hash_power = hash_power
-        self._draws = [draws(node) for node in range(wires.nodes)]
+        self._next_draw = draws.next
         self._engines: list[Engine] = []
         self._chains: list[LightChain] = []
         self._ids: list[bytes] = []
@@ -117,6 +115,9 @@ class Relay:
         self._searches = Searches(wires.nodes)
         self._candidates: list[Header | None] = [None] * wires.nodes
         self._trace = Trace()
+        # What fired since the wires last moved, and until when nothing is delivered to the node at hand.
+        self._notes: list[tuple[int, int]] = []
+        self._undisturbed = 0
 
     def join(self, node_id: bytes, chain: LightChain, engine: Engine) -> None:
         """The next node."""
@@ -132,8 +133,9 @@ class Relay:
                 self._tell(node, Started(self._epoch))
             while (due := self._next_due()) <= self._end() and (due < NEVER or self.wires.pending):
                 limit, deliveries = self.wires.run(due)
-                self._deliver(deliveries)
+                self._deliver(list(deliveries), limit)
                 self._fire_before(min(limit, self._end() + 1))
+                self._keep_notes()
             self.wires.finish()
 
     @property
@@ -182,13 +184,19 @@ class Relay:
             return self._last + LOOKAHEAD_MAX_NS
         return NEVER if self.wires.pending else self.wires.now + LOOKAHEAD_MAX_NS
 
-    def _deliver(self, deliveries: Iterable[tuple[int, int, int, int]]) -> None:
-        """Let the engines have these blocks, and what comes before each of them."""
+    def _deliver(self, deliveries: Sequence[tuple[int, int, int, int]], limit: int) -> None:
+        """Let the engines have these blocks, and what comes before each of them. All deliveries before `limit` are
+        among them, so a node with one delivery here is left alone until `limit`."""
         ids, blocks, epoch = self._ids, self.register.blocks, self._epoch
+        timers, searches = self._timers, self._searches
+        is_single = len({node for _, node, _, _ in deliveries}) == len(deliveries)
         for time, node, peer, slot in deliveries:
-            self._fire_before(time)
+            if timers.first[0] < time or searches.first[0] < time:
+                self._fire_before(time)
             self.now = self._last = time
+            self._undisturbed = limit if is_single else 0
             self._tell(node, BlockReceived(epoch + time, ids[peer], blocks[slot], b""))
+            self._undisturbed = 0
 
     def _fire_before(self, limit: int) -> None:
         """Timers and searches that end before `limit`, in order."""
@@ -212,29 +220,55 @@ class Relay:
 
     def _note(self, time: int, code: int) -> None:
         self._fired += 1
-        self._trace.add(time, code)
+        self._notes.append((time, code))
+
+    def _keep_notes(self) -> None:
+        """Nothing earlier can happen any more: what did goes into the digest, in order."""
+        self._notes.sort()
+        for time, code in self._notes:
+            self._trace.add(time, code)
+        self._notes.clear()
 
     # Engines
 
     def _tell(self, node: int, event: Event) -> None:
         """Let an engine react, and carry out what it wants."""
+        soon: SetTimer | None = None
         for effect in self._engines[node].handle(event):
             kind = type(effect)
-            if kind is Adopt:
+            if kind is SetTimer:
+                if self._is_next(self.now + effect.delay) and (soon is None or soon.name == effect.name):  # type: ignore[union-attr]
+                    soon = effect  # type: ignore[assignment]
+                else:
+                    self._timers.set(self.now, node, effect.name, effect.delay)  # type: ignore[union-attr]
+            elif kind is Adopt:
                 register = self.register
                 self._chains[node].head = register.blocks[register.slots[effect.block_hash]].header  # type: ignore[union-attr]
-            elif kind is SetTimer:
-                self._timers.set(self.now, node, effect.name, effect.delay)  # type: ignore[union-attr]
-            elif kind is CancelTimer:
-                self._timers.cancel(node, effect.name)  # type: ignore[union-attr]
             elif kind is StopSealing:
                 self._searches.stop(node)
+            elif kind is CancelTimer:
+                self._timers.cancel(node, effect.name)  # type: ignore[union-attr]
+                soon = None if soon is not None and soon.name == effect.name else soon  # type: ignore[union-attr]
             elif kind is Seal:
                 self._search(node, effect)  # type: ignore[arg-type]
             elif kind is Publish:
                 self._publish(node, effect)  # type: ignore[arg-type]
             else:
                 self._refuse(effect)
+        if soon is not None:
+            self._fire_now(node, soon)
+
+    def _is_next(self, due: int) -> bool:
+        """Is a timer that the current node sets for `due` the next thing that happens to it? Then it may as well fire
+        now, while the node is at hand: nobody else can tell, for nodes meet on the wires only."""
+        return due < self._undisturbed and due < self._timers.first[0] and due < self._searches.first[0]
+
+    def _fire_now(self, node: int, timer: SetTimer) -> None:
+        timers = self._timers
+        timers.cancel(node, timer.name)
+        self.now += timer.delay
+        self._note(self.now, timers.code(node, timer.name))
+        self._tell(node, TimerFired(self._epoch + self.now, timer.name))
 
     def _refuse(self, effect: Effect) -> None:
         """Orphans are the relay's business: what a node lacks is on its way to it."""
@@ -244,7 +278,7 @@ class Relay:
     def _search(self, node: int, effect: Seal) -> None:
         """Draw when the search ends: exponential, as long as 2**256 / target hashes take."""
         mean = min(search_work(effect.target) // self._hash_power[node], SEARCH_MAX_NS)
-        length = mean * next(self._draws[node]) * fixed.LN2 >> _SEARCH_SHIFT
+        length = mean * self._next_draw(node) >> fixed.FRACTION_BITS
         self._candidates[node] = effect.header
         self._searches.start(node, self.now + 1 + length)
 

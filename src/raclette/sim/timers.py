@@ -5,7 +5,8 @@ later each time, stays in its queue with its old entry until that time comes; of
 anew with every block only the shortest matters.
 """
 
-from heapq import heappop, heappush
+from array import array
+from heapq import heappop, heappush, nsmallest
 
 from raclette.primitives.units import SECOND
 from raclette.sim.wiring import NEVER, NODE_BITS, NODE_MASK, SLOT_MASK, SLOT_SHIFT, pack
@@ -14,6 +15,8 @@ from raclette.sim.wiring import NEVER, NODE_BITS, NODE_MASK, SLOT_MASK, SLOT_SHI
 TIMER, SEAL = 4, 5
 # Timers further away than this wait in a heap of their own, mostly to be replaced before their time.
 FAR_NS = SECOND
+# Of the searches under way the next few are kept in order; among so many, stopped ones included, they are sought anew.
+SHORTLIST, SHORTLIST_MAX = 64, 1_024
 NOTHING = (NEVER, 0)
 
 
@@ -29,8 +32,8 @@ class Timers:
         self._names: list[str] = []
         self._codes: list[int] = []
         # By timer and node: when it fires (0: not at all), and the earliest entry for it in a queue (0: none).
-        self._due: list[list[int]] = []
-        self._queued: list[list[int]] = []
+        self._due: list[array[int]] = []
+        self._queued: list[array[int]] = []
         self._near: list[tuple[int, int]] = []
         self._far: list[tuple[int, int]] = []
 
@@ -54,6 +57,11 @@ class Timers:
         number = self._numbers.get(name)
         if number is not None:
             self._due[number][node] = 0
+
+    def code(self, node: int, name: str) -> int:
+        """By which the timer is ordered among those of its time."""
+        number = self._numbers.get(name)
+        return self._codes[self._name(name) if number is None else number] | node << NODE_BITS
 
     def pop(self) -> str:
         """Remove `first`; the timer's name if it is due now, an empty string if not."""
@@ -82,43 +90,62 @@ class Timers:
     def _name(self, name: str) -> int:
         self._names.append(name)
         self._codes.append(pack(TIMER, len(self._codes), 0, 0))
-        self._due.append([0] * self._nodes)
-        self._queued.append([0] * self._nodes)
+        self._due.append(array("q", [0]) * self._nodes)
+        self._queued.append(array("q", [0]) * self._nodes)
         return self._numbers.setdefault(name, len(self._numbers))
 
 
 class Searches:
     """At most one search a node. `first` is the one that ends first: (time, code)."""
 
-    __slots__ = ("_closed", "_ends", "_holder", "first")
+    __slots__ = ("_bound", "_closed", "_ends", "_soonest", "first")
 
     def __init__(self, nodes: int) -> None:
         self.first = NOTHING
-        self._holder = -1
-        self._ends = [NEVER] * nodes
+        self._ends = array("q", [NEVER]) * nodes
+        # The searches that end before `_bound`, as a heap of (time, code). Some of them have been stopped since.
+        self._soonest: list[tuple[int, int]] = []
+        self._bound = NEVER
         self._closed = False
 
     def start(self, node: int, end: int) -> None:
         """`node` searches anew; it will have found something at `end`."""
-        if node == self._holder:
-            self.stop(node)
         self._ends[node] = end
-        if end <= self.first[0] and not self._closed:
-            entry = (end, pack(SEAL, 0, node, 0))
-            if entry < self.first:
-                self.first = entry
-                self._holder = node
+        if end < self._bound:
+            heappush(self._soonest, (end, pack(SEAL, 0, node, 0)))
+            if len(self._soonest) > SHORTLIST_MAX:
+                self._shorten()
+            self._choose()
+        elif self._is_first(node):
+            self._choose()
 
     def stop(self, node: int) -> None:
         """`node` searches no more."""
         self._ends[node] = NEVER
-        if node == self._holder:
-            end = min(self._ends)
-            self._holder = self._ends.index(end) if end != NEVER else -1
-            self.first = (end, pack(SEAL, 0, self._holder, 0)) if end != NEVER else NOTHING
+        if self._is_first(node):
+            self._choose()
 
     def close(self) -> None:
         """Nobody finds anything any more."""
         self._closed = True
-        self._holder = -1
-        self.first = NOTHING
+        self._choose()
+
+    def _is_first(self, node: int) -> bool:
+        return self.first[1] >> NODE_BITS & NODE_MASK == node
+
+    def _choose(self) -> None:
+        """Find out who is first."""
+        ends, soonest = self._ends, self._soonest
+        while soonest and ends[soonest[0][1] >> NODE_BITS & NODE_MASK] != soonest[0][0]:
+            heappop(soonest)
+        if not soonest and self._bound < NEVER:
+            self._shorten()
+        self.first = NOTHING if self._closed or not soonest else soonest[0]
+
+    def _shorten(self) -> None:
+        """Keep the next few only. Searches have no memory: as many of those that begin later will end before `_bound`
+        as of these, so the list stays as long as it is until time has passed."""
+        last = nsmallest(SHORTLIST, self._ends)[-1]
+        self._bound = min(last + 1, NEVER)
+        found = ((end, pack(SEAL, 0, node, 0)) for node, end in enumerate(self._ends) if end <= last and end < NEVER)
+        self._soonest[:] = sorted(found)

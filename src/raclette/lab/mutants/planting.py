@@ -14,7 +14,23 @@ from raclette.lab.mutants.contract import Mutant
 from raclette.protocols.nakamoto import rules
 
 # Every memory of the code under test that outlives a node and that one of our bugs can reach.
-MEMOS: tuple[Callable[[], None], ...] = (rules._medians.clear, rules._checked.clear)
+MEMOS: tuple[Callable[[], None], ...] = (rules._medians.clear, rules.rules_of.cache_clear)
+
+# What fires when two honest replicas may disagree: the disagreement itself, or what must lead to it.
+SAFETY = (
+    "agreement",
+    "finality-kept",
+    "certificates",
+    "view-base",
+    "view-quorum",
+    "equivocation",
+    "evidence",
+    "accountability",
+    "validity",
+    "exception",
+)
+# What fires when honest replicas cannot go on, or only at a price that nothing bounds.
+PROGRESS = ("liveness", "progress", "bounded-views", "livelock", "memory")
 
 
 class Swap(NamedTuple):

@@ -13,6 +13,7 @@ Deviation: the anchor is genesis with an imagined parent one interval before it.
 miner starts begins at the minimum difficulty.
 """
 
+from functools import lru_cache
 from typing import Protocol
 
 from raclette.chain.header import Header
@@ -117,8 +118,9 @@ class Rising:
         return max(self.floor(parent.number + 1), self._asert.after(parent))
 
 
+@lru_cache(maxsize=64)
 def make_rule(parameters: Parameters, genesis: Header) -> DifficultyRule:
-    """The rule that the parameters name."""
+    """The rule that the parameters name: the same object every time, for a rule remembers nothing."""
     if parameters.difficulty_rule == "fixed":
         return Fixed(parameters)
     if parameters.difficulty_rule == "asert":

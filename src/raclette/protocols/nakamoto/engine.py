@@ -7,6 +7,7 @@ the chain has carried the adoption out, so its transactions fit the state it sta
 Nothing is persisted: work speaks for itself, and a restarted node chooses again from the blocks it stored.
 """
 
+from functools import lru_cache
 from typing import Any
 
 from raclette.chain.block import Block
@@ -31,7 +32,7 @@ from raclette.protocols.nakamoto.forkchoice import BlockTree
 from raclette.protocols.nakamoto.message import BlockAnnouncement
 from raclette.protocols.nakamoto.mining import MINE, REFRESH, Mining
 from raclette.protocols.nakamoto.parameters import Parameters
-from raclette.protocols.nakamoto.rules import HeaderRules
+from raclette.protocols.nakamoto.rules import rules_of
 from raclette.protocols.nakamoto.seal import HashSeal, target_of
 from raclette.protocols.nakamoto.status import hash_rate
 from raclette.protocols.nakamoto.waiting import EARLY_MAX, EARLY_SECONDS_MAX, ORPHANS_MAX, WaitingRoom
@@ -55,7 +56,7 @@ class Nakamoto:
         self._parameters = parameters
         self._chain: ChainView = setup.chain
         self._rule = make_rule(parameters, setup.chain.genesis)
-        self._rules = HeaderRules(parameters, setup.chain.genesis, self._rule, seal_check)
+        self._rules = rules_of(parameters, setup.chain.genesis, seal_check)  # type: ignore[arg-type]  # objects are hashable
         self._finalized = setup.chain.finalized.number
         self._height = setup.chain.head.number
         self._tree = BlockTree(
@@ -285,7 +286,13 @@ class Nakamoto:
         }
 
 
+@lru_cache(maxsize=64)
+def _interned(parameters: Parameters) -> Parameters:
+    """Of equal parameters always the same object: thousands of nodes share one."""
+    return parameters
+
+
 def make_engine(setup: EngineSetup, *, seal_check: SealCheck | None = None) -> Nakamoto:
     """The factory. `seal_check` defaults to real hashing. Raises ConfigError."""
-    parameters = parse_parameters(Parameters, setup.parameters)
+    parameters = _interned(parse_parameters(Parameters, setup.parameters))
     return Nakamoto(setup, parameters, seal_check or HashSeal())

@@ -1,11 +1,13 @@
 """What a header must satisfy to follow its parent. Used for blocks as they come and for headers during sync."""
 
+from functools import lru_cache
+
 from raclette.chain.header import EMPTY_UNCLES_HASH, Header
 from raclette.engine.contract import Lookup, SealCheck
 from raclette.primitives.errors import InvalidHeader, NotYet
 from raclette.primitives.hashing import ZERO_HASH
 from raclette.primitives.units import SECOND
-from raclette.protocols.nakamoto.difficulty import DifficultyRule
+from raclette.protocols.nakamoto.difficulty import DifficultyRule, make_rule
 from raclette.protocols.nakamoto.parameters import Parameters
 from raclette.protocols.nakamoto.seal import DIFFICULTY_MAX, target_of
 
@@ -43,31 +45,22 @@ def median_time_past(header: Header, lookup: Lookup) -> int:
     return median
 
 
-# Headers that follow their parent by all rules but the clock's, for each chain (its parameters, genesis, kind of seal).
-# That they do is a function of the header alone, for its hash commits to all its ancestors: what one node of this
-# process has found out holds for all.
-CHECKED_MAX, CHAINS_MAX = 4_096, 16
-_checked: dict[tuple[Parameters, bytes, SealCheck], dict[bytes, None]] = {}
-
-
-def _checked_of(parameters: Parameters, genesis: Header, seal: SealCheck) -> dict[bytes, None]:
-    chain = parameters, genesis.hash, seal
-    if chain not in _checked and len(_checked) >= CHAINS_MAX:
-        del _checked[next(iter(_checked))]
-    return _checked.setdefault(chain, {})
+# Headers that were found to follow their parent by all rules but the clock's. That they do is a function of the header
+# alone, for its hash commits to all its ancestors: what one node of this process has found out holds for all.
+CHECKED_MAX = 4_096
 
 
 class HeaderRules:
-    """The header rules of one chain."""
+    """The header rules of one chain. They know nothing of the node that asks: see `rules_of`."""
 
     __slots__ = ("_checked", "_future_limit", "_minimum", "_rule", "_seal")
 
-    def __init__(self, parameters: Parameters, genesis: Header, rule: DifficultyRule, seal: SealCheck) -> None:
+    def __init__(self, parameters: Parameters, rule: DifficultyRule, seal: SealCheck) -> None:
         self._rule = rule
         self._seal = seal
         self._minimum = parameters.least_difficulty
         self._future_limit = parameters.future_limit_s
-        self._checked = _checked_of(parameters, genesis, seal)
+        self._checked: dict[bytes, None] = {}
 
     def check(self, header: Header, parent: Header, lookup: Lookup, now: int) -> None:
         """Raises InvalidHeader; NotYet (after everything else holds) if only the time has not come."""
@@ -118,3 +111,9 @@ class HeaderRules:
             raise InvalidHeader("uncles", "there are none")
         if len(header.extra_data) > EXTRA_BYTES_MAX:  # NAK-9
             raise InvalidHeader("extra-data", f"{len(header.extra_data)} bytes, at most {EXTRA_BYTES_MAX}")
+
+
+@lru_cache(maxsize=16)
+def rules_of(parameters: Parameters, genesis: Header, seal: SealCheck) -> HeaderRules:
+    """The same object for all nodes of this process that follow the same chain and trust the same kind of seal."""
+    return HeaderRules(parameters, make_rule(parameters, genesis), seal)

@@ -12,22 +12,22 @@ import numpy.typing as npt
 from raclette.sim import fixed
 from raclette.sim.fast.jit import Number, inner, lean
 from raclette.sim.models import QUANTILE_BITS
-from raclette.sim.wiring import DELAY_MAX_NS, GOLDEN, NEVER
+from raclette.sim.wiring import DELAY_MAX_NS, GOLDEN, NEVER, STREAM_SEAL
 
 U64 = np.uint64
 Words = npt.NDArray[Any]
 
-_GOLDEN = U64(GOLDEN)
+_GOLDEN, _STREAM_SEAL = U64(GOLDEN), U64(STREAM_SEAL + 1)
 _MIX1, _MIX2 = U64(0xBF58476D1CE4E5B9), U64(0x94D049BB133111EB)
 _U0, _U1, _U27, _U30, _U31, _U32, _U64 = (U64(n) for n in (0, 1, 27, 30, 31, 32, 64))
 _NEVER = U64(NEVER)
 _HALF = U64(0xFFFFFFFF)
 TAIL_SHIFT = U64(64 - QUANTILE_BITS)
-_FRACTION = fixed.FRACTION_BITS
+FRACTION = fixed.FRACTION_BITS
 _ONE = fixed.ONE
 _LN2 = fixed.LN2
 _TABLE_BITS = fixed.TABLE_BITS
-_STEP_BITS = _FRACTION - _TABLE_BITS
+_STEP_BITS = FRACTION - _TABLE_BITS
 _STEP_MASK = (1 << _STEP_BITS) - 1
 # A delay law in a row of numbers: scale (ns), then numerator and denominator of the shape (0: constant).
 LAW = 3
@@ -98,22 +98,16 @@ def surprisal(u: Number, table: Words) -> Number:
     whole = 63
     while not value >> U64(whole):
         whole -= 1
-    if whole <= _FRACTION:
-        mantissa = np.int64(value << U64(_FRACTION - whole))
+    if whole <= FRACTION:
+        mantissa = np.int64(value << U64(FRACTION - whole))
     else:
-        mantissa = np.int64(value >> U64(whole - _FRACTION))
+        mantissa = np.int64(value >> U64(whole - FRACTION))
     index = (mantissa - _ONE) >> _STEP_BITS
     base = _ONE + (index << _STEP_BITS)
     r = _over(mantissa - base, base)
-    r2 = product3(r, r, 1, _FRACTION)
-    ln = r - (r2 >> 1) + (r2 * r >> _FRACTION) // 3
-    return (64 << _FRACTION) - ((whole << _FRACTION) + table[0, index] + _over(ln, _LN2))
-
-
-@lean
-def exponential(mean: Number, u: Number, table: Words) -> Number:
-    """As `fixed.exponential`, at most NEVER."""
-    return product3(mean, surprisal(u, table), _LN2, 2 * _FRACTION)
+    r2 = product3(r, r, 1, FRACTION)
+    ln = r - (r2 >> 1) + (r2 * r >> FRACTION) // 3
+    return (64 << FRACTION) - ((whole << FRACTION) + table[0, index] + _over(ln, _LN2))
 
 
 @lean
@@ -122,18 +116,26 @@ def exact_delay(law: Words, u: Number, table: Words) -> Number:
     if law[1] == 0:
         return law[0]
     exponent = surprisal(u, table) * law[2] // law[1]
-    whole = exponent >> _FRACTION
+    whole = exponent >> FRACTION
     if whole >= 27:  # at least 1 ms times 2**27: longer than a day
         return DELAY_MAX_NS
     part = exponent & (_ONE - 1)
-    rest = product3(part & _STEP_MASK, _LN2, 1, _FRACTION)
-    square = product3(rest, rest, 1, _FRACTION)
-    series = _ONE + rest + (square >> 1) + (square * rest >> _FRACTION) // 6
-    return min(product3(law[0], table[1, part >> _STEP_BITS], series, 2 * _FRACTION - whole), DELAY_MAX_NS)
+    rest = product3(part & _STEP_MASK, _LN2, 1, FRACTION)
+    square = product3(rest, rest, 1, FRACTION)
+    series = _ONE + rest + (square >> 1) + (square * rest >> FRACTION) // 6
+    return min(product3(law[0], table[1, part >> _STEP_BITS], series, 2 * FRACTION - whole), DELAY_MAX_NS)
+
+
+@inner
+def search_draw(seed: Number, node: Number, number: Number, table: Words) -> Number:
+    """The `number`-th draw (1, 2, ...) of a node for how long a search takes: `relay.unit_exponential` of `draw64`."""
+    u = draw(mix(seed + (_STREAM_SEAL + U64(node)) * _GOLDEN), U64(number + 1))
+    return product3(surprisal(u, table), _LN2, 1, FRACTION)
 
 
 @lean
-def surprisals(key: Number, first: Number, table: Words, out: Words) -> None:
-    """The surprisals of the draws `first`, `first` + 1, ... that `key` gives, as many as `out` has room for."""
-    for index in range(len(out)):
-        out[index] = surprisal(draw(key, U64(first + index)), table)
+def draw_ahead(out: Words, seed: Number, first: Number, last: Number, drawn: Number, table: Words) -> None:
+    """The draws after the first `drawn` of the nodes from `first` up to `last`, as many as a row has room for."""
+    for node in range(first, last):
+        for place in range(out.shape[1]):
+            out[node, place] = search_draw(seed, node, drawn + place + 1, table)

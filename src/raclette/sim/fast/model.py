@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from raclette.primitives.units import MILLISECOND
 from raclette.protocols.nakamoto.engine import SETTLE_NS
-from raclette.sim.fast.arithmetic import U64, draw, exponential, mix
+from raclette.sim.fast.arithmetic import FRACTION, product3, search_draw
 from raclette.sim.fast.heap import drop_first, grown, make_heap, push
 from raclette.sim.fast.jit import Number, inner, lean
 from raclette.sim.fast.relay import Rows
@@ -43,7 +43,6 @@ from raclette.sim.fast.wire import (
 from raclette.sim.miners import TIME_REFRESH_MS
 from raclette.sim.timers import SEAL, TIMER
 from raclette.sim.wiring import (
-    GOLDEN,
     KEPT,
     KIND_SHIFT,
     LOOKAHEAD_MAX_NS,
@@ -51,7 +50,6 @@ from raclette.sim.wiring import (
     NODE_BITS,
     NODE_MASK,
     SLOT_SHIFT,
-    STREAM_SEAL,
     Wiring,
 )
 
@@ -68,9 +66,6 @@ MEAN, DRAWN, END, HEAD, FIRST_WAIT, LAST_WAIT, NODE_ROWS = range(7)
 PARENT, HEIGHT, MINER, TIME = range(4)
 # Why `mine` came back; the first four as in `relay`.
 FINISHED, GROW, TRACE_FULL, ROW_WANTED, ROW_DONE, WAITING_FULL = range(6)
-
-_GOLDEN, _STREAM = U64(GOLDEN), U64(STREAM_SEAL + 1)
-_ONE = U64(1)
 
 
 class Miners(NamedTuple):
@@ -164,9 +159,8 @@ def _stop(m: Miners, node: Number) -> None:
 def _search(w: Wires, m: Miners, time: Number, node: Number) -> None:
     """A candidate on the head: draw when the search ends, and renew it in an hour."""
     m.nodes[DRAWN, node] += 1
-    key = mix(m.seed[0] + (_STREAM + U64(node)) * _GOLDEN)
-    u = draw(key, U64(m.nodes[DRAWN, node]) + _ONE)
-    end = min(time + 1 + exponential(m.nodes[MEAN, node], u, w.tables), NEVER)
+    length = product3(m.nodes[MEAN, node], search_draw(m.seed[0], node, m.nodes[DRAWN, node], w.tables), 1, FRACTION)
+    end = min(time + 1 + length, NEVER)
     _stop(m, node)
     m.nodes[END, node] = end
     if end < m.meta[FIRST_END] or (end == m.meta[FIRST_END] and node < m.meta[FIRST_NODE]):

@@ -1,15 +1,12 @@
 """The compiled kernel for blocks between engines. See `sim.wires` for what it does and why it may run ahead."""
 
-from collections.abc import Callable, Iterator
 from hashlib import blake2b
-from itertools import count
 
 import numpy as np
 import numpy.typing as npt
 
 from raclette.primitives.errors import Misuse
-from raclette.primitives.randomness import mix64
-from raclette.sim.fast.arithmetic import U64, surprisals, tables
+from raclette.sim.fast.arithmetic import U64, draw_ahead, tables
 from raclette.sim.fast.heap import drop_first, grown
 from raclette.sim.fast.jit import lean
 from raclette.sim.fast.wire import (
@@ -36,14 +33,13 @@ from raclette.sim.fast.wire import (
     make_wires,
     step,
 )
+from raclette.sim.relay import Draws
 from raclette.sim.wiring import (
-    GOLDEN,
     HELD,
     KEPT,
     LOOKAHEAD_MAX_NS,
     NEVER,
     SLOT_MASK,
-    STREAM_SEAL,
     UNKNOWN,
     Batch,
     Wiring,
@@ -224,15 +220,21 @@ class FastWires:
         return self._rows.digest()
 
 
-def fast_draws(seed: int) -> Callable[[int], Iterator[int]]:
-    """`sim.relay.draws_of`, compiled: some draws of a node in advance."""
-    table = tables()
-    out = np.empty(DRAWS_AHEAD, dtype=np.int64)
+class FastDraws(Draws):
+    """The same draws, some of every node in advance."""
 
-    def draws(node: int) -> Iterator[int]:
-        key = U64(mix64((seed + GOLDEN * (STREAM_SEAL + node + 1)) & (1 << 64) - 1))
-        for first in count(2, DRAWS_AHEAD):  # the first draw is number 1, and draw64 counts from 1 itself
-            surprisals(key, first, table, out)
-            yield from out.tolist()
+    def __init__(self, nodes: int, seed: int) -> None:
+        super().__init__(nodes, seed)
+        self._table = tables()
+        self._ahead = np.zeros((nodes, DRAWS_AHEAD), dtype=np.int64)
+        draw_ahead(self._ahead, U64(seed & (1 << 64) - 1), 0, nodes, 0, self._table)
+        # Read as Python integers, without a detour over numpy's.
+        self._flat = self._ahead.data.cast("B").cast("q")
 
-    return draws
+    def next(self, node: int) -> int:
+        drawn = self._drawn[node]
+        self._drawn[node] = drawn + 1
+        place = drawn % DRAWS_AHEAD
+        if not place and drawn:
+            draw_ahead(self._ahead, U64(self._seed & (1 << 64) - 1), node, node + 1, drawn, self._table)
+        return self._flat[node * DRAWS_AHEAD + place]
