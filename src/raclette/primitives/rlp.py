@@ -39,7 +39,7 @@ def encode(item: Encodable) -> bytes:
     """A byte string or a (nested) sequence of them. Integers go through `int_to_bytes` first."""
     if isinstance(item, (bytes, bytearray)):
         return encode_bytes(bytes(item))
-    return wrap_list([encode(part) for part in item])
+    return wrap_list([encode_bytes(part) if type(part) is bytes else encode(part) for part in item])
 
 
 def wrap_list(encoded: Sequence[bytes]) -> bytes:

@@ -319,7 +319,5 @@ def _u64(item: Item) -> int:
 
 
 def _encode_votes(votes: tuple[tuple[int, bytes], ...]) -> tuple[bytes, bytes]:
-    bits = 0
-    for number, _ in votes:
-        bits |= 1 << number
+    bits = sum([1 << number for number, _ in votes])
     return int_to_bytes(bits), b"".join([signature for _, signature in votes])

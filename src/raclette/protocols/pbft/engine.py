@@ -11,8 +11,8 @@ Each event is handled in three steps: file what arrived; do all that the state n
 state.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
 from raclette.chain.header import ZERO_NONCE, Header
 from raclette.engine.ballot import Ballot
@@ -29,7 +29,6 @@ from raclette.protocols.pbft import records, timers
 from raclette.protocols.pbft.checkpoints import Checkpoints
 from raclette.protocols.pbft.core import Core
 from raclette.protocols.pbft.finality import Finality
-from raclette.protocols.pbft.log import heights_of
 from raclette.protocols.pbft.messages import (
     CheckpointVote,
     Commit,
@@ -121,16 +120,18 @@ class PbftEngine:
         core = self.core
         if core.me is None:
             return
-        kinds = set(map(type, votes))
-        said = [vote for vote in votes if isinstance(vote, Vote)] if kinds & _PHASES else []
-        marks = [vote for vote in votes if isinstance(vote, CheckpointVote)] if CheckpointVote in kinds else []
-        self.ordering.on_votes(said)
+        if set(map(type, votes)) <= _PHASES:
+            said = cast(tuple[Vote, ...], votes)
+            marks: tuple[CheckpointVote, ...] = ()
+        else:
+            said = tuple([vote for vote in votes if isinstance(vote, Vote)])
+            marks = tuple([vote for vote in votes if isinstance(vote, CheckpointVote)])
+        if not self.ordering.on_votes(said) or marks:
+            self._note_beyond(said)
+            self._note_beyond(marks)
         self.checkpoints.on_checkpoints(marks)
-        for same in (said, marks):
-            if max(heights_of(same), default=0) > core.high:
-                self._note_beyond(same)
 
-    def _note_beyond(self, votes: Sequence[Vote | CheckpointVote]) -> None:
+    def _note_beyond(self, votes: Iterable[Vote | CheckpointVote]) -> None:
         for vote in votes:
             if vote.height > self.core.high:
                 self.recovery.note_beyond(vote.sender, vote.height)

@@ -3,10 +3,11 @@
 All functions of a kernel are in one file, so that the cache of compiled code knows when one of them changes. Integers
 only; buffers belong to the caller.
 
-A row is one statement at a place of `engine.ballot`. For each receiver it has the votes that have come *and those on
-their way*, in order of arrival: `when` (ns), `key` (sender << KEY_SHIFT | number, the order at one moment) and `who`
-(the author's number, with ALONE set for what is delivered by itself and OWN for the receiver's own vote). `filled` is
-how many there are, `handed` how many of them the engine has got, `stage` which of the row's thresholds is next.
+A row is one statement at a place of `engine.ballot`. `book[row, receiver]` has the votes that have come *and those on
+their way*, in order of arrival, as (WHEN they come in ns, KEY, WHO): the key is sender << KEY_SHIFT | number, the order
+at one moment; who is the author's number, with ALONE set for what is delivered by itself and OWN for the receiver's own
+vote. `filled` is how many there are, `handed` how many of them the engine has got, `stage` which of the row's
+thresholds is next.
 """
 
 from typing import Any
@@ -14,21 +15,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from raclette.sim.engines.plan import LATE_NS, MILLION, NEVER
+from raclette.sim.engines.plan import MILLION, NEVER
 from raclette.sim.fast.arithmetic import draw, mix, product3
 from raclette.sim.fast.jit import Number, jit
-from raclette.sim.models import QUANTILE_BITS
 
 Words = npt.NDArray[Any]
 
 U64 = np.uint64
 KEY_SHIFT = 40
 ALONE, OWN = 1 << 20, 1 << 21
+WHEN, KEY, WHO = 0, 1, 2
 AUTHOR_MASK = ALONE - 1
 CONSTANT, QUANTILES, ASKED = 0, 1, 2
-_GOLDEN = 0x9E3779B97F4A7C15
-_TAIL_SHIFT = U64(64 - QUANTILE_BITS)
-_ZERO = U64(0)
 _MASK63 = np.int64((1 << 63) - 1)
 _LOST, _SHUT, _DOWN = -1, -2, -3
 
@@ -113,8 +111,10 @@ def launch(
 ) -> Number:
     """`wires.Wires.launch` for the receivers from number `first` on; `fates` gets rows of arrivals, seconds, numbers.
 
-    `links` has the rows (next number, last arrival, bits a second) of each direction. Returns how far it came: if not
-    to the end, the next receiver's delay must be computed outside and handed in as `asked` (0: none).
+    `figures` are the constant part of delays and the jitter (ns), whether the delays have a tail, the most that a late
+    frame is late (ns), and the shift from a draw to its quantile. `links` has the rows (next number, last arrival, bits
+    a second) of each direction. Returns how far it came: if not to the end, the next receiver's delay must be computed
+    outside and handed in as `asked` (0: none).
     """
     nodes = len(free)
     clock = max(now, free[sender])
@@ -131,7 +131,7 @@ def launch(
             delay, asked = asked, 0
         elif law == QUANTILES:
             uniform = draw(keys[link], U64(base))
-            part = np.int64(uniform >> _TAIL_SHIFT)
+            part = np.int64(uniform >> U64(figures[4]))
             if part == 0 and figures[2]:
                 free[sender] = clock
                 return place
@@ -151,7 +151,7 @@ def launch(
             fates[0, place] = _LOST
             continue
         if noisy >= 0 and _chance(keys[link], base + 2, noise[noisy, 4]):
-            arrival += product3(draw(keys[link], U64(base + 3)), LATE_NS, 1, 64)
+            arrival += product3(draw(keys[link], U64(base + 3)), figures[3], 1, 64)
         else:
             arrival = max(arrival, links[link, 1] + 1)
             links[link, 1] = arrival
@@ -164,7 +164,7 @@ def launch(
         fates[0, place] = arrival
         if noisy >= 0 and _chance(keys[link], base + 4, noise[noisy, 3]):
             links[link, 0] = number + 2
-            second = arrival + 1 + product3(draw(keys[link], U64(base + 5)), LATE_NS, 1, 64)
+            second = arrival + 1 + product3(draw(keys[link], U64(base + 5)), figures[3], 1, 64)
             if not _is_down(down, receiver, second):
                 fates[1, place] = second
     free[sender] = clock
@@ -191,9 +191,7 @@ def uniform_of(key: Number, number: Number) -> Number:
 
 @jit
 def _insert(
-    when: Words,
-    key: Words,
-    who: Words,
+    book: Words,
     filled: Words,
     row: Number,
     node: Number,
@@ -202,28 +200,30 @@ def _insert(
     tag: Number,
 ) -> Number:
     """Put a vote in its place (behind its equals); its index."""
-    times, orders, tags = when[row, node], key[row, node], who[row, node]
+    votes = book[row, node]
     place = filled[row, node]
-    while place > 0 and (times[place - 1] > time or (times[place - 1] == time and orders[place - 1] > order)):
-        times[place], orders[place], tags[place] = times[place - 1], orders[place - 1], tags[place - 1]
+    while place > 0 and (
+        votes[place - 1, WHEN] > time or (votes[place - 1, WHEN] == time and votes[place - 1, KEY] > order)
+    ):
+        votes[place] = votes[place - 1]
         place -= 1
-    times[place], orders[place], tags[place] = time, order, tag
+    votes[place, WHEN], votes[place, KEY], votes[place, WHO] = time, order, tag
     filled[row, node] += 1
     return place
 
 
 @jit
-def find(who: Words, filled: Words, row: Number, node: Number, author: Number) -> Number:
+def find(book: Words, filled: Words, row: Number, node: Number, author: Number) -> Number:
     """Index of an author's vote, or -1."""
-    tags = who[row, node]
+    votes = book[row, node]
     for place in range(filled[row, node]):
-        if tags[place] & AUTHOR_MASK == author:
+        if votes[place, WHO] & AUTHOR_MASK == author:
             return place
     return -1
 
 
 @jit
-def next_wake(when: Words, key: Words, filled: Words, stage: Words, row: Number, thresholds: Words, out: Words) -> None:
+def next_wake(book: Words, filled: Words, stage: Words, row: Number, thresholds: Words, out: Words) -> None:
     """The first moment at which some node's count reaches its next threshold: out = (time, node, key); time is NEVER
     if there is none."""
     out[0] = NEVER
@@ -232,16 +232,14 @@ def next_wake(when: Words, key: Words, filled: Words, stage: Words, row: Number,
         if step == len(thresholds) or filled[row, node] < thresholds[step]:
             continue
         place = thresholds[step] - 1
-        time = when[row, node, place]
+        time = book[row, node, place, WHEN]
         if time < out[0]:
-            out[0], out[1], out[2] = time, node, key[row, node, place]
+            out[0], out[1], out[2] = time, node, book[row, node, place, KEY]
 
 
 @jit
 def file_votes(
-    when: Words,
-    key: Words,
-    who: Words,
+    book: Words,
     filled: Words,
     row: Number,
     sender: Number,
@@ -263,19 +261,19 @@ def file_votes(
         if arrival < 0:
             continue
         node = receivers[place]
-        known = find(who, filled, row, node, sender) if is_repeated else -1
-        if known >= 0 and when[row, node, known] < arrival:
+        known = find(book, filled, row, node, sender) if is_repeated else -1
+        if known >= 0 and book[row, node, known, WHEN] < arrival:
             repeats = _repeat(again, repeats, node, arrival, number, 0)
         else:
             if known >= 0:
-                if who[row, node, known] < ALONE:
-                    old = key[row, node, known] & ((1 << KEY_SHIFT) - 1)
-                    repeats = _repeat(again, repeats, node, when[row, node, known], old, 1)
-                _remove(when, key, who, filled, row, node, known)
-            _insert(when, key, who, filled, row, node, arrival, sender << KEY_SHIFT | number, tag)
+                if book[row, node, known, WHO] < ALONE:
+                    old = book[row, node, known, KEY] & ((1 << KEY_SHIFT) - 1)
+                    repeats = _repeat(again, repeats, node, book[row, node, known, WHEN], old, 1)
+                _remove(book, filled, row, node, known)
+            _insert(book, filled, row, node, arrival, sender << KEY_SHIFT | number, tag)
         if second:
             repeats = _repeat(again, repeats, node, second, number + 1, 0)
-    next_wake(when, key, filled, stage, row, thresholds, out)
+    next_wake(book, filled, stage, row, thresholds, out)
     return repeats
 
 
@@ -286,21 +284,22 @@ def _repeat(again: Words, repeats: Number, node: Number, time: Number, number: N
 
 
 @jit
-def _remove(when: Words, key: Words, who: Words, filled: Words, row: Number, node: Number, place: Number) -> None:
+def _remove(book: Words, filled: Words, row: Number, node: Number, place: Number) -> None:
     last = filled[row, node] - 1
     for at in range(place, last):
-        when[row, node, at] = when[row, node, at + 1]
-        key[row, node, at] = key[row, node, at + 1]
-        who[row, node, at] = who[row, node, at + 1]
+        book[row, node, at, WHEN] = book[row, node, at + 1, WHEN]
+        book[row, node, at, KEY] = book[row, node, at + 1, KEY]
+        book[row, node, at, WHO] = book[row, node, at + 1, WHO]
     filled[row, node] = last
 
 
 @jit
-def arrived(when: Words, key: Words, filled: Words, row: Number, node: Number, now: Number, limit: Number) -> Number:
+def arrived(book: Words, filled: Words, row: Number, node: Number, now: Number, limit: Number) -> Number:
     """How many votes are there at `now`, those of this moment up to order `limit` included."""
     count = filled[row, node]
     while count > 0 and (
-        when[row, node, count - 1] > now or (when[row, node, count - 1] == now and key[row, node, count - 1] > limit)
+        book[row, node, count - 1, WHEN] > now
+        or (book[row, node, count - 1, WHEN] == now and book[row, node, count - 1, KEY] > limit)
     ):
         count -= 1
     return count
@@ -308,14 +307,14 @@ def arrived(when: Words, key: Words, filled: Words, row: Number, node: Number, n
 
 @jit
 def take(
-    who: Words, handed: Words, contents: Words, row: Number, node: Number, count: Number, authors: Words, out: Words
+    book: Words, handed: Words, contents: Words, row: Number, node: Number, count: Number, authors: Words, out: Words
 ) -> Number:
     """Hand over the first `count` votes but for those handed over before, alone or one's own. The authors go to
     `authors`, the sum of the contents to out[0]; returns how many."""
     taken = 0
     total = np.int64(0)
     for place in range(handed[row, node], count):
-        tag = who[row, node, place]
+        tag = book[row, node, place, WHO]
         if tag < ALONE:
             authors[taken] = tag
             total = (total + contents[row, tag]) & _MASK63
@@ -327,9 +326,7 @@ def take(
 
 @jit
 def insert_own(
-    when: Words,
-    key: Words,
-    who: Words,
+    book: Words,
     filled: Words,
     stage: Words,
     row: Number,
@@ -340,7 +337,7 @@ def insert_own(
     thresholds: Words,
 ) -> Number:
     """A vote that counts at this moment. Returns how many there are now if that is the next threshold, else 0."""
-    place = _insert(when, key, who, filled, row, node, now, limit, tag)
+    place = _insert(book, filled, row, node, now, limit, tag)
     step = stage[row, node]
     if step < len(thresholds) and place + 1 == thresholds[step]:
         stage[row, node] = step + 1
@@ -350,9 +347,7 @@ def insert_own(
 
 @jit
 def forget(
-    when: Words,
-    key: Words,
-    who: Words,
+    book: Words,
     filled: Words,
     handed: Words,
     stage: Words,
@@ -362,12 +357,12 @@ def forget(
 ) -> None:
     """What has come is gone; what is on its way stays."""
     gone = 0
-    while gone < filled[row, node] and when[row, node, gone] < now:
+    while gone < filled[row, node] and book[row, node, gone, WHEN] < now:
         gone += 1
     for at in range(gone, filled[row, node]):
-        when[row, node, at - gone] = when[row, node, at]
-        key[row, node, at - gone] = key[row, node, at]
-        who[row, node, at - gone] = who[row, node, at]
+        book[row, node, at - gone, WHEN] = book[row, node, at, WHEN]
+        book[row, node, at - gone, KEY] = book[row, node, at, KEY]
+        book[row, node, at - gone, WHO] = book[row, node, at, WHO]
     filled[row, node] -= gone
     handed[row, node] = 0
     stage[row, node] = 0

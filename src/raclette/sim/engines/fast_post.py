@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from raclette.engine.ballot import Ballot
 from raclette.engine.events import Gathered
-from raclette.sim.engines.compiled import ALONE, KEY_SHIFT, OWN
+from raclette.sim.engines.compiled import ALONE, KEY, KEY_SHIFT, OWN, WHEN, WHO
 from raclette.sim.engines.fast_wires import FastWires
 from raclette.sim.engines.letter import Letter, Policy
 from raclette.sim.engines.plan import NEVER
 from raclette.sim.engines.post import Post, Told
-from raclette.sim.engines.rows import LAST, Row, Rows
+from raclette.sim.engines.rows import COLLECT_LEAST, LAST, Row, Rows
 from raclette.sim.engines.tally import Waiting
 from raclette.sim.engines.wires import WHY
 from raclette.sim.engines.world import EPOCH, EngineWorld, Node
@@ -93,8 +93,9 @@ class FastPost(Post):
             return None
         if ballot.place in self._slow or ballot.place in self._closed:
             return None
-        if not rows.free:
+        if len(rows.rows) >= rows.collect_at or not rows.free:
             self._collect(rows)
+            rows.collect_at = max(COLLECT_LEAST, 2 * len(rows.rows))
         return rows.open(ballot)
 
     def _rows_of(self, authors: int = 0) -> Rows:
@@ -263,7 +264,7 @@ class FastPost(Post):
             if is_alone:
                 world.deliver(receiver, letter)
             return
-        waits = index >= rows.handed[row.index, receiver] and rows.who[row.index, receiver, index] < ALONE
+        waits = index >= rows.handed[row.index, receiver] and rows.book[row.index, receiver, index, WHO] < ALONE
         if is_alone or not waits:
             world.deliver(receiver, letter)
 
@@ -293,10 +294,10 @@ class FastPost(Post):
         rows, index = self._rows_of(), row.index
         found = []
         for at in range(int(rows.handed[index, node]), count):
-            author = int(rows.who[index, node, at])
+            author = int(rows.book[index, node, at, WHO])
             if author < ALONE:
-                number = int(rows.key[index, node, at]) & _NUMBER_MASK
-                found.append(Waiting(int(rows.when[index, node, at]), author, number, row.letters[author]))
+                number = int(rows.book[index, node, at, KEY]) & _NUMBER_MASK
+                found.append(Waiting(int(rows.book[index, node, at, WHEN]), author, number, row.letters[author]))
         return found
 
     def forget(self, node: int) -> None:
@@ -338,15 +339,17 @@ class FastPost(Post):
         for node in world.nodes:
             index = node.index
             count = rows.arrived(row, index, world.now, self._order_here(index))
-            authors = [int(tag) & (ALONE - 1) for tag in rows.who[row.index, index, :count]]
+            authors = [int(tag) & (ALONE - 1) for tag in rows.book[row.index, index, :count, WHO]]
             waiting = self._waiting(row, index, count)
             spent = bool(rows.stage[row.index, index] == len(row.thresholds))
             ids = [world.nodes[author].node_id for author in authors]
             self._tallies[index].resume(ballot, ids, waiting, spent=spent)
             for at in range(count, int(rows.filled[row.index, index])):
-                author = int(rows.who[row.index, index, at])
+                author = int(rows.book[row.index, index, at, WHO])
                 if author < ALONE:
-                    number = int(rows.key[row.index, index, at]) & _NUMBER_MASK
-                    self._queue_copy(row.letters[author], author, index, int(rows.when[row.index, index, at]), number)
+                    number = int(rows.book[row.index, index, at, KEY]) & _NUMBER_MASK
+                    self._queue_copy(
+                        row.letters[author], author, index, int(rows.book[row.index, index, at, WHEN]), number
+                    )
         self._slow[ballot.place] = ballot
         rows.close(row)

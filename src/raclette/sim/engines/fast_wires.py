@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raclette.sim.engines import compiled
-from raclette.sim.engines.plan import Plan
+from raclette.sim.engines.plan import LATE_NS, Plan
 from raclette.sim.engines.wires import BITS_TO_NS, wires_key
 from raclette.sim.models import QUANTILE_BITS, Lan, NetworkModel, Regions, pareto_quantiles
 
@@ -79,17 +79,22 @@ def _law_of(model: NetworkModel, nodes: int) -> tuple[int, Words, Words, Words]:
     places = np.zeros(nodes, dtype=np.int64)
     quantiles = np.zeros((1, 1, 1), dtype=np.int64)
     if type(model) is Lan:
-        return compiled.CONSTANT, np.array([model.latency, model.jitter, 0], dtype=np.int64), quantiles, places
+        return compiled.CONSTANT, _figures(model.latency, jitter=model.jitter), quantiles, places
     if type(model) is not Regions or getattr(model.table, "fixed", False):
-        return compiled.ASKED, np.zeros(3, dtype=np.int64), quantiles, places
+        return compiled.ASKED, _figures(0), quantiles, places
     means = model.table.latency_ms
     regions = range(len(means))
     quantiles = np.zeros((len(means), len(means), 1 << QUANTILE_BITS), dtype=np.int64)
     for one in regions:
         for other in regions:
             quantiles[one, other] = pareto_quantiles(means[one][other])
-    figures = np.array([model.overhead, 0, 1], dtype=np.int64)
-    return compiled.QUANTILES, figures, quantiles, np.array(model.places, dtype=np.int64)
+    places[:] = model.places
+    return compiled.QUANTILES, _figures(model.overhead, has_tail=True), quantiles, places
+
+
+def _figures(base: int, *, jitter: int = 0, has_tail: bool = False) -> Words:
+    """As arguments, so that compiled code never keeps a value that has changed since."""
+    return np.array([base, jitter, has_tail, LATE_NS, 64 - QUANTILE_BITS], dtype=np.int64)
 
 
 def _rates(model: NetworkModel, nodes: int) -> Words:

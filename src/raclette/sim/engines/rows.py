@@ -16,6 +16,8 @@ Words = npt.NDArray[Any]
 # Memory of all rows together; a row takes 24 bytes for each pair of a receiver and an author.
 ROWS_BYTES_MAX = 256 * 1024 * 1024
 ROWS_MIN, ROWS_MAX = 8, 512
+# Looking for rows that are not needed takes a few microseconds each; memory that is used again stays in the cache.
+COLLECT_LEAST = 12
 _KEY_MAX = (1 << 62) - 1
 
 
@@ -41,10 +43,7 @@ class Rows:
 
     def __init__(self, nodes: int, authors: int) -> None:
         count = min(ROWS_MAX, max(ROWS_MIN, ROWS_BYTES_MAX // (24 * nodes * authors)))
-        shape = (count, nodes, authors)
-        self.when = np.empty(shape, dtype=np.int64)
-        self.key = np.empty(shape, dtype=np.int64)
-        self.who = np.empty(shape, dtype=np.int64)
+        self.book = np.empty((count, nodes, authors, 3), dtype=np.int64)
         self.filled = np.zeros((count, nodes), dtype=np.int64)
         self.handed = np.zeros((count, nodes), dtype=np.int64)
         self.stage = np.zeros((count, nodes), dtype=np.int64)
@@ -55,6 +54,8 @@ class Rows:
         self.free = list(range(count - 1, -1, -1))
         # Rows in use by place, in order of their making.
         self.rows: dict[Hashable, Row] = {}
+        # So many rows in use, and it is time to look which are not needed any more.
+        self.collect_at = COLLECT_LEAST
         self._thresholds: dict[tuple[int, ...], Words] = {}
 
     def open(self, ballot: Ballot) -> Row:
@@ -79,9 +80,7 @@ class Rows:
         is_repeated = sender in row.spoke
         row.spoke.add(sender)
         repeats: int = compiled.file_votes(
-            self.when,
-            self.key,
-            self.who,
+            self.book,
             self.filled,
             row.index,
             sender,
@@ -98,7 +97,7 @@ class Rows:
 
     def next_wake(self, row: Row) -> tuple[int, int, int] | None:
         """(time, node, key) of the next threshold that is reached."""
-        compiled.next_wake(self.when, self.key, self.filled, self.stage, row.index, row.thresholds, self.out)
+        compiled.next_wake(self.book, self.filled, self.stage, row.index, row.thresholds, self.out)
         return self.wake
 
     @property
@@ -111,9 +110,7 @@ class Rows:
         """`author`'s vote counts at `node` from this moment on; the count if that is a threshold, else 0."""
         return int(
             compiled.insert_own(
-                self.when,
-                self.key,
-                self.who,
+                self.book,
                 self.filled,
                 self.stage,
                 row.index,
@@ -127,20 +124,20 @@ class Rows:
 
     def find(self, row: Row, node: int, author: int) -> int:
         """Index of an author's vote at a node, or -1."""
-        return int(compiled.find(self.who, self.filled, row.index, node, author))
+        return int(compiled.find(self.book, self.filled, row.index, node, author))
 
     def take(self, row: Row, node: int, count: int) -> tuple[list[int], int]:
         """Hand over what waits among the first `count`: (authors in order of arrival, sum of contents)."""
-        taken = compiled.take(self.who, self.handed, self.contents, row.index, node, count, self.authors, self.out)
+        taken = compiled.take(self.book, self.handed, self.contents, row.index, node, count, self.authors, self.out)
         return self.authors[:taken].tolist(), int(self.out[0])
 
     def arrived(self, row: Row, node: int, time: int, order: int) -> int:
         """How many votes there are by now."""
-        return int(compiled.arrived(self.when, self.key, self.filled, row.index, node, time, order))
+        return int(compiled.arrived(self.book, self.filled, row.index, node, time, order))
 
     def forget(self, row: Row, node: int, now: int) -> None:
         """`node` loses its memory."""
-        compiled.forget(self.when, self.key, self.who, self.filled, self.handed, self.stage, row.index, node, now)
+        compiled.forget(self.book, self.filled, self.handed, self.stage, row.index, node, now)
 
     def is_closed(self, row: Row, node: int, final: int) -> bool:
         """Can no vote here change anything at `node`?"""

@@ -9,13 +9,10 @@ in their place.
 How votes reach the engines (`post`) is a part of its own, with a reference and a compiled form that must agree.
 """
 
-from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from heapq import heappop, heappush
-from sys import byteorder
 from typing import Any, NamedTuple, TypeAlias
 
 from raclette.chain.header import Header
@@ -47,13 +44,12 @@ from raclette.sim.config import EPOCH_S
 from raclette.sim.engines.chain import Register, WorkChain
 from raclette.sim.engines.letter import Letter
 from raclette.sim.engines.plan import NEVER, Down, Plan
+from raclette.sim.engines.trace import Trace
 from raclette.sim.kernel import Kind, place
 
 EPOCH = EPOCH_S * SECOND
 # Events that one event may cause at one node in the same instant before we say that it never ends.
 EVENTS_PER_TURN_MAX = 1_000
-# Integers of the trace kept before they are hashed.
-_ROW_INTEGERS = 1 << 14
 _STREAM_SEAL = 1 << 34
 _MASK63 = (1 << 63) - 1
 _CODES = {
@@ -64,39 +60,6 @@ _CODES = {
 # What a queued happening does; `step` orders what shares a key.
 Action: TypeAlias = Callable[[Any], None]
 EngineMaker: TypeAlias = Callable[[int, WorkChain, dict[bytes, bytes]], Engine]
-
-
-class Trace:
-    """A rolling hash over everything that happens: what is sent with its fate, and every event of every engine."""
-
-    __slots__ = ("_hash", "_rows")
-
-    def __init__(self) -> None:
-        self._hash = blake2b(digest_size=32)
-        self._rows: list[int] = []
-
-    def row(self, *integers: int) -> None:
-        """Fold in signed 64-bit integers."""
-        self._rows += integers
-        if len(self._rows) >= _ROW_INTEGERS:
-            self._fold()
-
-    def words(self, array: Any) -> None:
-        """Fold in a contiguous numpy array of signed 64-bit integers, as `row` would."""
-        self._fold()
-        self._hash.update(array.astype("<i8", copy=False))
-
-    def _fold(self) -> None:
-        packed = array("q", self._rows)
-        if byteorder == "big":
-            packed.byteswap()
-        self._hash.update(packed.tobytes())
-        self._rows.clear()
-
-    def digest(self) -> str:
-        """Hex of the hash so far."""
-        self._fold()
-        return self._hash.copy().hexdigest()
 
 
 @dataclass(slots=True)
@@ -405,4 +368,4 @@ class EngineWorld:
         self.tell(self.nodes[receiver], event, int.from_bytes(event.block.hash[:8], "big"))
 
 
-__all__ = ["EPOCH", "Accusation", "EngineWorld", "Node", "Trace"]
+__all__ = ["EPOCH", "Accusation", "EngineWorld", "Node"]
