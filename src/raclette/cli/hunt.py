@@ -96,7 +96,7 @@ def _hunt(config: "HuntConfig", json: bool) -> None:
         def heard(outcome: "Outcome", coverage: "Coverage") -> None:
             seconds = max(progress.tasks[0].elapsed or 0.0, 1e-3)
             progress.update(bar, advance=1, description=_caption(config, coverage, coverage.seeds / seconds))
-            if outcome.failed:
+            if outcome.failed and not json:
                 progress.console.print(f"[red]seed {outcome.seed}[/red] ({outcome.tactic})", str(outcome.breaches[0]))
 
         report = run_hunt(config, heard)
@@ -205,7 +205,9 @@ def _show_replay(config: "HuntConfig", content: Any, outcome: "Outcome", json: b
 
 
 @app.command(
-    epilog=examples("raclette mutants pbft", "raclette mutants --seeds 400 --json"),
+    epilog=examples(
+        "raclette mutants pbft", "raclette mutants --seeds 400 --json", "raclette mutants --page docs/mutants.md"
+    ),
     rich_help_panel="Explore",
 )
 @one_line_errors
@@ -216,6 +218,9 @@ def mutants(
     first: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
     jobs: Jobs = 0,
     only: Annotated[list[str] | None, typer.Option("--only", help="Only this mutant (may be repeated).")] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Write the results into this page (docs/mutants.md); others in it stay.")
+    ] = None,
     json: bool = Json,
 ) -> None:
     """Plant every known published bug in turn and hunt for it: which invariant fires, after how many seeds.
@@ -223,6 +228,7 @@ def mutants(
     Exit code 0 if all were caught, 1 if one was not.
     """
     from raclette.lab.hunt.mutants import hunt_all
+    from raclette.lab.mutants.page import update as update_page
 
     names = [protocol] if protocol else list(PROTOCOLS)
     wanted = [name.lower() for name in only or ()]
@@ -234,6 +240,8 @@ def mutants(
             console.print(f"{row['protocol']} {row['id']}: {verdict} {row['invariant'] or ''} in {row['seeds']} seeds")
     if not rows:
         fail(f"no mutant called {', '.join(wanted) or protocol}", 2)
+    if page is not None:
+        update_page(page, rows)
     if json:
         print_json(rows)
     else:

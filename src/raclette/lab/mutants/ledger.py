@@ -17,7 +17,7 @@ from raclette.chain.mempool_order import Entry
 from raclette.chain.receipt import Receipt
 from raclette.chain.transaction import EthereumTransaction
 from raclette.lab.mutants.contract import Mutant
-from raclette.lab.mutants.planting import Swap, mutant
+from raclette.lab.mutants.planting import PROGRESS, SAFETY, Swap, mutant
 from raclette.ledgers.bank.account import decode_account
 from raclette.ledgers.bank.bank import Bank
 from raclette.ledgers.bank.execution import Execute
@@ -138,7 +138,7 @@ def _mutants(protocol: str) -> tuple[Mutant, ...]:
             protocol,
             "the transactions root repeats the last item of odd levels: two bodies for one block hash",
             source="CVE-2012-2459 (Bitcoin)",
-            invariants=("liveness", "validity", "exactly-once", "agreement", "exception"),
+            invariants=(*SAFETY, *PROGRESS, "no-honest-ban"),
             swaps=(
                 Swap(execution, "ordered_root", _tree_of_pairs),
                 Swap(verify, "ordered_root", _tree_of_pairs),

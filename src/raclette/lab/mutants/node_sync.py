@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from raclette.engine.effects import Effect
 from raclette.engine.events import BlockReceived, Event
 from raclette.lab.mutants.contract import Mutant
-from raclette.lab.mutants.planting import Swap, mutant
+from raclette.lab.mutants.planting import PROGRESS, Swap, mutant
 from raclette.node.blocks import BlockDesk
 from raclette.node.syncing import SyncDesk
 from raclette.node.wire import EngineSaid, Status
@@ -87,7 +87,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "a node takes part in consensus only near the greatest height that any peer has claimed",
         source="CometBFT ASA-2025-001 (blocksync trusts the reported height)",
-        invariants=("liveness", "bounded-views"),
+        invariants=PROGRESS,
         swaps=(
             Swap(BlockDesk, "received", _received_when_near),
             Swap(SyncDesk, "status", _status_believed),
@@ -98,7 +98,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "a validator that restarts with an empty database catches up and never votes again",
         source="hyperledger/besu #8307",
-        invariants=("liveness", "bounded-views"),
+        invariants=PROGRESS,
         swaps=(
             Swap(PbftEngine, "__init__", _init_watched),
             Swap(PbftEngine, "handle", _handle_watched),

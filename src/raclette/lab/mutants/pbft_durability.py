@@ -3,13 +3,11 @@
 from raclette.engine.effects import Effect, Persist
 from raclette.engine.events import Event
 from raclette.lab.mutants.contract import Mutant
-from raclette.lab.mutants.planting import Swap, mutant
+from raclette.lab.mutants.planting import SAFETY, Swap, mutant
 from raclette.node.outbound import Outbound
 from raclette.protocols.pbft.engine import PbftEngine
 from raclette.protocols.pbft.records import Restored
 from raclette.protocols.pbft.recovery import Recovery
-
-_SAFETY = ("agreement", "finality-kept", "certificates", "accountability", "exception")
 
 _handle = PbftEngine.handle
 _restore = Recovery.restore
@@ -36,7 +34,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "votes leave before they are on disk",
         source="aptos-labs/aptos-core #18298",
-        invariants=_SAFETY,
+        invariants=SAFETY,
         swaps=(Swap(Outbound, "promise", _promise_nothing),),
     ),
     mutant(
@@ -44,7 +42,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "a replica restarts without its consensus state",
         source="onflow/flow-go #105 (a node that lost its state proposed twice)",
-        invariants=_SAFETY,
+        invariants=SAFETY,
         swaps=(Swap(PbftEngine, "handle", _handle_without_records),),
     ),
     mutant(
@@ -52,7 +50,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "amnesia: a restarted replica forgets what it has prepared and voted for",
         source="CometBFT evidence specification (amnesia)",
-        invariants=_SAFETY,
+        invariants=SAFETY,
         swaps=(Swap(Recovery, "restore", _restore_without_lock),),
     ),
 )

@@ -4,7 +4,7 @@ checkpoints that nobody checked."""
 from typing import Any
 
 from raclette.lab.mutants.contract import Mutant
-from raclette.lab.mutants.planting import Swap, mutant
+from raclette.lab.mutants.planting import PROGRESS, SAFETY, Swap, mutant
 from raclette.protocols.pbft import ordering
 from raclette.protocols.pbft.checkpoints import Checkpoints
 from raclette.protocols.pbft.core import Core
@@ -13,8 +13,6 @@ from raclette.protocols.pbft.log import Filing
 from raclette.protocols.pbft.messages import CheckpointVote, Commit, Prepare, PrePrepare
 from raclette.protocols.pbft.ordering import Ordering
 from raclette.protocols.pbft.quorum import Certificate
-
-_SAFETY = ("agreement", "finality-kept", "certificates", "accountability", "exception")
 
 _on_pre_prepare = Ordering.on_pre_prepare
 _find_base = Ordering._find_base
@@ -79,7 +77,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "no watermarks: votes are kept for any height, and below a checkpoint nothing is forgotten",
         source="Castro & Liskov 1999, 4.3",
-        invariants=("memory", "liveness"),
+        invariants=PROGRESS,
         swaps=(
             Swap(Core, "in_window", _above_low),
             Swap(Core, "raise_low", _raise_low_only),
@@ -91,7 +89,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "a checkpoint is stable at f+1 votes whose digests are not compared",
         source="Castro & Liskov 1999, 4.3: a quorum of equal digests",
-        invariants=(*_SAFETY, "liveness"),
+        invariants=(*SAFETY, *PROGRESS),
         swaps=(Swap(Checkpoints, "_count", _count_any_checkpoint),),
     ),
     mutant(
@@ -99,7 +97,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "a second proposal for the same view and height is accepted too",
         source="Castro & Liskov 1999, 4.2: no other pre-prepare for the same view and number",
-        invariants=_SAFETY,
+        invariants=SAFETY,
         swaps=(
             Swap(Ordering, "on_pre_prepare", _take_second_proposal),
             Swap(ordering, "file_vote", _file_last),
@@ -110,7 +108,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "a new view votes again on the blocks below its base, as the unchained protocol does",
         source="Raclette, spec/pbft.md, PBFT-33: found while the engine was designed",
-        invariants=_SAFETY,
+        invariants=SAFETY,
         swaps=(Swap(Ordering, "_find_base", _vote_below_base),),
     ),
 )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raclette.lab.mutants.contract import Mutant
-from raclette.lab.mutants.planting import Swap, mutant, with_quorum
+from raclette.lab.mutants.planting import PROGRESS, SAFETY, Swap, mutant, with_quorum
 from raclette.primitives.signing import Claim
 from raclette.protocols.pbft import ordering
 from raclette.protocols.pbft.codec import Codec
@@ -16,8 +16,6 @@ from raclette.protocols.pbft.log import Filing
 from raclette.protocols.pbft.messages import Commit, Prepare, Vote
 from raclette.protocols.pbft.ordering import Ordering
 from raclette.protocols.pbft.quorum import Committee
-
-_SAFETY = ("agreement", "finality-kept", "certificates", "accountability", "exception")
 
 _init = Committee.__init__
 _on_vote = Ordering.on_vote
@@ -75,7 +73,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "a quorum is 2f replicas, not 2f+1",
         source="Bano et al., Twins, arXiv:2004.10617 (planted there)",
-        invariants=_SAFETY,
+        invariants=SAFETY,
         swaps=(Swap(Committee, "__init__", _quorum_of_2f),),
     ),
     mutant(
@@ -83,7 +81,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "a quorum is f+1 replicas, not 2f+1",
         source="Bano et al., Twins, arXiv:2004.10617 (planted there)",
-        invariants=_SAFETY,
+        invariants=SAFETY,
         swaps=(Swap(Committee, "__init__", _quorum_of_f_and_1),),
     ),
     mutant(
@@ -91,7 +89,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "messages are counted, not distinct senders: a repeated vote passes for another replica's",
         source="SaraBaradaran/PBFT, count_logs(); codechain #1236",
-        invariants=(*_SAFETY, "liveness"),
+        invariants=(*SAFETY, *PROGRESS),
         swaps=(
             Swap(Ordering, "on_vote", _on_vote_counting_messages),
             Swap(ordering, "signatures_for", _repeated_signatures),
@@ -102,7 +100,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "votes of different views and for different blocks are added together",
         source="Castro & Liskov 1999, 4.2: matching view, number and digest",
-        invariants=(*_SAFETY, "liveness"),
+        invariants=(*SAFETY, *PROGRESS),
         swaps=(Swap(ordering, "signatures_for", _any_signatures),),
     ),
     mutant(
@@ -110,7 +108,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "COMMIT at f+1 PREPAREs",
         source="CometBFT evidence specification, after T4: precommit without a polka",
-        invariants=(*_SAFETY, "liveness"),
+        invariants=(*SAFETY, *PROGRESS),
         swaps=(Swap(Ordering, "_check_prepared", _commit_at_f_and_1),),
     ),
     mutant(
@@ -118,7 +116,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "a certificate with any number of signers counts",
         source="HotStuff implementations that do not verify the threshold of a QC (Twins' catalogue)",
-        invariants=(*_SAFETY, "liveness"),
+        invariants=(*SAFETY, *PROGRESS),
         swaps=(Swap(Codec, "_votes", _votes_of_anybody),),
     ),
     mutant(
@@ -126,7 +124,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "the signatures in a certificate are not verified",
         source="HotStuff implementations that do not verify the signatures of a QC (Twins' catalogue)",
-        invariants=(*_SAFETY, "liveness"),
+        invariants=(*SAFETY, *PROGRESS),
         swaps=(Swap(Committee, "claims", _no_claims),),
     ),
 )

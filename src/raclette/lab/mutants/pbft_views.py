@@ -8,7 +8,7 @@ from typing import Any
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.lab.mutants.contract import Mutant
-from raclette.lab.mutants.planting import Swap, mutant, with_quorum
+from raclette.lab.mutants.planting import PROGRESS, SAFETY, Swap, mutant, with_quorum
 from raclette.primitives.rlp import Item
 from raclette.protocols.pbft.codec import Codec
 from raclette.protocols.pbft.finality import Finality
@@ -17,9 +17,6 @@ from raclette.protocols.pbft.ordering import Ordering
 from raclette.protocols.pbft.timers import Timers
 from raclette.protocols.pbft.view_change import ViewChanging
 from raclette.protocols.pbft.views import Base, choose_base
-
-_SAFETY = ("agreement", "finality-kept", "certificates", "accountability", "exception")
-_PROGRESS = ("liveness", "bounded-views", "memory")
 
 _start = ViewChanging.start
 _on_new_view = ViewChanging.on_new_view
@@ -154,7 +151,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "a view change drops prepared certificates: the new primary starts from what it has finalised",
         source="johnhenry/raijin #8",
-        invariants=_SAFETY,
+        invariants=SAFETY,
         swaps=(Swap(ViewChanging, "choose", _choose_freely),),
     ),
     mutant(
@@ -162,7 +159,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "a NEW-VIEW is believed without its quorum of VIEW-CHANGEs",
         source="Castro & Liskov 1999, 4.4; boscore/bos #166",
-        invariants=(*_SAFETY, *_PROGRESS),
+        invariants=(*SAFETY, *PROGRESS),
         swaps=(Swap(ViewChanging, "proves", _believe),),
     ),
     mutant(
@@ -170,7 +167,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "one invalid prepared certificate in a VIEW-CHANGE hides the valid ones of the others",
         source="vmware/concord-bft #50",
-        invariants=_SAFETY,
+        invariants=SAFETY,
         swaps=(
             Swap(Codec, "_view_change", _decode_any_prepared),
             Swap(ViewChanging, "choose", _choose_or_nothing),
@@ -181,7 +178,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "the prepared block of a new view is picked by height before view",
         source="Castro & Liskov 1999, 4.4: the highest view number decides",
-        invariants=_SAFETY,
+        invariants=SAFETY,
         swaps=(Swap(ViewChanging, "choose", _choose_by_height),),
     ),
     mutant(
@@ -189,7 +186,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "VIEW-CHANGEs do not carry what was prepared (no lock is carried over)",
         source="EIP-650 IBFT; Saltini, arXiv:1901.07160; Saltini & Hyland-Wood, arXiv:2002.03613",
-        invariants=_SAFETY,
+        invariants=SAFETY,
         swaps=(
             Swap(ViewChanging, "start", _start_without_lock),
             Swap(ViewChanging, "choose", _choose_or_final),
@@ -200,7 +197,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "the prepared certificate is lost in the second of two view changes in a row",
         source="sei-protocol/sei-chain #3029",
-        invariants=_SAFETY,
+        invariants=SAFETY,
         swaps=(
             Swap(ViewChanging, "start", _start_and_forget),
             Swap(ViewChanging, "choose", _choose_or_final),
@@ -211,7 +208,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "a second NEW-VIEW for the same view is entered too (>= where > belongs): two votes in one place",
         source="EspressoSystems/HotShot #3971",
-        invariants=(*_SAFETY, *_PROGRESS),
+        invariants=(*SAFETY, *PROGRESS),
         swaps=(Swap(ViewChanging, "on_new_view", _on_new_view_again),),
     ),
     mutant(
@@ -219,7 +216,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "a replica that has prepared a block votes for no other base, whatever later view prepared it",
         source="Saltini, arXiv:1901.07160 (revised IBFT: locks on different blocks); tendermint #1047 (T2)",
-        invariants=_PROGRESS,
+        invariants=PROGRESS,
         swaps=(Swap(Ordering, "_find_base", _find_base_if_locked_on),),
     ),
     mutant(
@@ -227,7 +224,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "proposals need not stand on the block accepted before, nor committed ones on the last final",
         source="relab/hotstuff #249 (found by Twins)",
-        invariants=(*_SAFETY, "validity"),
+        invariants=SAFETY,
         swaps=(
             Swap(Ordering, "_refusal", _refusal_whatever_parent),
             Swap(Finality, "finalize", _finalize_whatever_ancestry),
@@ -238,7 +235,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "view timeouts double without a cap and never come down",
         source="hyperledger/besu #7642 (a round timer of 4096 s)",
-        invariants=_PROGRESS,
+        invariants=PROGRESS,
         swaps=(
             Swap(Timers, "on_progress", _never_patient_again),
             Swap(Timers, "view_timeout_ms", property(_uncapped)),
@@ -249,7 +246,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "no jump to the view that f+1 others have reached",
         source="Castro & Liskov 1999, 4.5.2; besu-docs #611",
-        invariants=_PROGRESS,
+        invariants=PROGRESS,
         swaps=(Swap(ViewChanging, "_follow_others", _stay_behind),),
     ),
     mutant(
@@ -257,7 +254,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "pbft",
         "the view timer runs before a block is due: an idle network changes its primary over and over",
         source="hyperledger/besu #2095, #10917",
-        invariants=_PROGRESS,
+        invariants=PROGRESS,
         swaps=(Swap(Timers, "update", _always_impatient),),
     ),
 )
