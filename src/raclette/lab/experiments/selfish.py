@@ -3,9 +3,9 @@
 Source: Eyal and Sirer 2014, "Majority is not enough". When two equally long branches are public, gamma of the honest
 power mines on the attacker's. Three worlds give the revenue: the strategy as a state machine on millions of compiled
 draws; the same strategy around the block trees of honest miners with the engine's own fork choice, where gamma is the
-part of the honest miners who hear the attacker first; and, by bisection, the share from which the attack pays. The
-profit is measured against what the same attacker found in the same run, so that the threshold does not drown in the
-luck of the draws.
+part of the honest miners who hear the attacker first; and the pool that `sim.liars` puts around a node, among a few
+whole proof-of-work engines. By bisection follows the share from which the attack pays. The profit is measured against
+what the same attacker found in the same run, so that the threshold does not drown in the luck of the draws.
 """
 
 from math import sqrt
@@ -19,6 +19,9 @@ EYAL_SIRER = Paper("Eyal and Sirer 2014, Majority is not enough", "equation 8")
 THRESHOLD = Paper("Eyal and Sirer 2014, Majority is not enough", "equation 9 and observation 1")
 # The bisection ends at this width.
 _WIDTH = 1 / 4096
+# Whole engines make two or three thousand blocks a second: they play the largest share up to this one, where races are
+# short, so that the end of the run counts for little.
+_ALPHA_OF_SHORT_RACES = 0.4
 _STREAM_SM1, _STREAM_THRESHOLD, _STREAM_TREES = 16, 80, 144
 
 
@@ -75,14 +78,19 @@ def run(settings: Settings, progress: Progress) -> Result:
 
 def _revenue_rows(settings: Settings, alpha: float, gamma: float) -> list[Row]:
     from raclette.lab.experiments.tree_selfish import selfish_share
+    from raclette.sim.attacks import Selfish, run_attack
 
     theory, at, seed = revenue(alpha, gamma), {"alpha": alpha, "gamma": gamma}, settings.seed
     blocks, real = settings.whole("blocks"), settings.whole("engine_blocks")
-    share, error, _, _ = simulate(seed, _STREAM_SM1, alpha, gamma, blocks)
-    rows = [_row("revenue", at, share, error, theory, blocks, seed)]
+    share, unit, _, _ = simulate(seed, _STREAM_SM1, alpha, gamma, blocks)
+    rows = [_row("revenue", at, share, unit, theory, blocks, seed)]
     if real:
         share, error = selfish_share(seed, _STREAM_TREES, alpha, gamma, real)
         rows.append(_row("revenue in the engine's trees", at, share, error, theory, real, seed))
+    whole = settings.whole("world_blocks")
+    if whole and alpha == max((a for a in settings.numbers("alpha") if a <= _ALPHA_OF_SHORT_RACES), default=0):
+        share = run_attack(Selfish(), alpha, gamma, whole, seed).revenue
+        rows.append(_row("revenue among whole engines", at, share, unit * sqrt(blocks / whole), theory, whole, seed))
     return rows
 
 
@@ -164,6 +172,7 @@ EXPERIMENT = Experiment(
         Parameter(
             "engine_blocks", "blocks found around the engine's block trees", 20_000, 0, 10_000_000, 2_000, whole=True
         ),
+        Parameter("world_blocks", "blocks found among whole engines", 5_000, 0, 10_000_000, quick=800, whole=True),
     ),
     run=run,
 )

@@ -30,7 +30,7 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
     share = hits / trials
     middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
