@@ -4,6 +4,7 @@
 of `sim.liars` put the same pool around whole nodes.
 """
 
+from raclette.sim.attacks.depth import SAFE_ODDS, safe_depth
 from raclette.sim.attacks.instant import AttackReport, InstantWorld, run_attack
 from raclette.sim.attacks.miner import PoolMiner
 from raclette.sim.attacks.pool import Pool
@@ -22,6 +23,7 @@ from raclette.sim.attacks.strategies import (
 )
 
 __all__ = [
+    "SAFE_ODDS",
     "Action",
     "AttackReport",
     "Fork",
@@ -38,4 +40,5 @@ __all__ = [
     "Stubborn",
     "Withhold",
     "run_attack",
+    "safe_depth",
 ]

@@ -17,7 +17,7 @@ from raclette.sim.checkers.liveness import Liveness
 from raclette.sim.checkers.memory import MemoryBounds
 from raclette.sim.checkers.progress import Progress
 from raclette.sim.checkers.proof_of_work import Difficulty, ForkChoice, Timestamps
-from raclette.sim.checkers.quality import ChainGrowth, ChainQuality, WorkDone
+from raclette.sim.checkers.quality import ChainGrowth, ChainQuality, CommonPrefix, WorkDone
 from raclette.sim.world import Listener, World
 
 
@@ -27,7 +27,7 @@ def make_checkers(subject: Subject) -> list[Checker]:
     work: list[Checker] = []
     if PROTOCOLS[subject.config.protocol].seals:
         work = [ForkChoice(subject), Timestamps(subject), Difficulty(subject)]
-        work += [ChainQuality(subject), ChainGrowth(subject), WorkDone(subject)]
+        work += [CommonPrefix(subject), ChainQuality(subject), ChainGrowth(subject), WorkDone(subject)]
     return [
         Agreement(view_of),
         FinalityKept(view_of),
@@ -63,6 +63,7 @@ __all__ = [
     "ChainGrowth",
     "ChainQuality",
     "Checker",
+    "CommonPrefix",
     "Difficulty",
     "EvidenceKept",
     "ExactlyOnce",

@@ -1,4 +1,4 @@
-"""Chain quality, chain growth, and work against power: what a backbone owes to those who put their work into it.
+"""Common prefix, chain quality, chain growth, work against power: what a backbone owes to those who work on it.
 
 Source: Garay, Kiayias and Leonardos, "The Bitcoin Backbone Protocol: Analysis and Applications", EUROCRYPT 2015. With
 attackers of share a of the hash power, the honest part of any long enough stretch of the chain is at least
@@ -8,9 +8,9 @@ These are statements about chance, so each has a margin of `DEVIATIONS` standard
 luck less than once in 10**8. Blocks of the honest that stood beside other honest blocks (the network was slow) count as
 work that the honest lost among themselves: no rule promises anything about them.
 
-Quality and growth are judged in runs without faults only (a node that is down or cut off adds nothing, and nobody keeps
-count), and where the attackers have less than half. That nobody has more work on the chain than was done is judged
-always.
+Common prefix, quality and growth are judged in runs without faults only (a node that is down or cut off adds nothing,
+and nobody keeps count), and where the attackers have less than half. That nobody has more work on the chain than was
+done is judged always.
 """
 
 from collections import Counter
@@ -22,6 +22,7 @@ from raclette.primitives.units import SECOND
 from raclette.protocols.nakamoto import Parameters
 from raclette.protocols.nakamoto.mining import TAG_BYTES
 from raclette.protocols.parameters import parse_parameters
+from raclette.sim.attacks.depth import SHARE_MAX, safe_depth
 from raclette.sim.checkers.contract import Base, Subject
 from raclette.sim.host import Host
 from raclette.sim.world import World
@@ -31,6 +32,9 @@ DEVIATIONS = 6
 # Blocks at the end of the chain whose quality is judged, and the fewest that say anything.
 STRETCH = 200
 STRETCH_MIN = 20
+# Reorganisations that the honest promise not to exceed by themselves, and in runs where attackers have too much.
+PREFIX_MIN = 12
+PREFIX_BEYOND = 24
 
 
 def main_head(world: World, subject: Subject) -> Header | None:
@@ -62,7 +66,7 @@ def miner_tag(header: Header) -> bytes:
 
 
 class _Backbone(Base):
-    """What the three have in common: parameters, powers, and the honest blocks as their finders adopt them."""
+    """What they have in common: parameters, powers, and the honest blocks as their finders adopt them."""
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject.view_of)
@@ -125,6 +129,41 @@ def most_of_attackers(found: int, others: int, honest: int) -> int:
         odds = odds * others // honest
         lead += 1
     return mean + DEVIATIONS * deviation + lead
+
+
+class CommonPrefix(_Backbone):
+    """No honest node gives up more than k blocks at once.
+
+    k is the depth at which a double spend by the attackers' share succeeds once in 10**9 tries, their share taken of
+    the power that was not lost to the honest network's own forks; at least `PREFIX_MIN`, which such forks do not reach.
+    From a share of 45 % on nothing is promised; where more was asked for (`beyond`), k is `PREFIX_BEYOND`.
+    """
+
+    name = "common-prefix"
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        self._deepest: tuple[int, int] = (0, -1)
+
+    def observe(self, world: World, host: Host, notice: Notice) -> None:
+        super().observe(world, host, notice)
+        if isinstance(notice, NewHead) and host.honest:
+            self._deepest = max(self._deepest, (len(notice.removed), host.index))
+
+    def finish(self, world: World) -> None:
+        most = self._promised(world)
+        depth, node = self._deepest
+        if most is not None and self.judged() and depth > most:
+            self.report(world, node, f"{depth} blocks were given up at once, at most {most} are promised")
+
+    def _promised(self, world: World) -> int | None:
+        honest, others = self.powers(world)
+        found = sum(map(len, self.found.values()))
+        effective = honest * len(self.found) // max(1, found)
+        share = -(-1000 * others // max(1, others + effective))
+        if share <= SHARE_MAX:
+            return max(PREFIX_MIN, safe_depth(share))
+        return PREFIX_BEYOND if self.subject.config.beyond else None
 
 
 class ChainGrowth(_Backbone):

@@ -6,7 +6,8 @@ it; then the payment is sent to everybody but them. When the payment's block has
 branch is longer, it is shown; when it is `give_up` blocks behind, the attempt is given up, and the money with it.
 Source: Nakamoto 2008, section 11; with the model of Rosenfeld 2014 (one block is mined before paying).
 
-What the pool has signed stands in the plot under `SIGNED`, so that audits know it.
+What the pool has signed stands in the plot under `SIGNED`, so that audits know it, the purchase at hand under
+`PURCHASE`.
 """
 
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ PURSES_FROM = 1 << 20
 # Who is paid: the first client.
 MERCHANT = 0
 SIGNED = "signed"
-_PURCHASE = "purchase"
+PURCHASE = "purchase"
 
 
 class Purchase(NamedTuple):
@@ -65,14 +66,14 @@ class DoubleSpender(Pooled):
             return []
         if purchase.paid or not any(purchase.back.raw in block.transactions for block in self.pool.hidden):
             return []
-        self._plot[_PURCHASE] = purchase._replace(paid=True)
+        self._plot[PURCHASE] = purchase._replace(paid=True)
         return [
             Transmit(node.links.all(), Lane.TRANSACTIONS, encode_transactions([purchase.payment.raw]), "transactions")
         ]
 
     def _purchase(self) -> Purchase:
         """The one at hand, or the next if a public block has either of its transactions."""
-        purchase: Purchase | None = self._plot.get(_PURCHASE)
+        purchase: Purchase | None = self._plot.get(PURCHASE)
         if purchase is None:
             purchase = self._begin(0)
         elif any(self.node.chain.locate(one.hash) is not None for one in (purchase.payment, purchase.back)):
@@ -81,7 +82,7 @@ class DoubleSpender(Pooled):
 
     def _begin(self, number: int) -> Purchase:
         payment, back = (self._sign(number, to) for to in (sample_key(MERCHANT).address, self._key.address))
-        self._plot[_PURCHASE] = Purchase(number, payment, back)
+        self._plot[PURCHASE] = Purchase(number, payment, back)
         self._plot[SIGNED] |= {payment.raw, back.raw}
         return Purchase(number, payment, back)
 
