@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 1000
+PROTOCOL ?= pbft
 COMPILE := uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11
 
-.PHONY: help setup demo test check format lint types imports ci protobuf docs requirements campaign kill bench clean
+.PHONY: help setup demo test check format lint types imports ci protobuf docs requirements hunt mutants experiments kill bench clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,8 +48,14 @@ ci: test lint types imports ## What .ci/run runs
 format: $(VENV)/dev.stamp ## Format the code
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
-campaign: setup ## PBFT in SEEDS (1000) simulations with crashes, loss, partitions and f equivocators
-	$(BIN)/raclette sim --protocol pbft --campaign $(SEEDS)
+hunt: setup ## Hunt PROTOCOL (pbft) through SEEDS (1000) schedules of faults, liars and messages, over all cores
+	$(BIN)/raclette hunt $(PROTOCOL) --seeds $(SEEDS)
+
+mutants: setup ## Plant every known bug in turn: the hunt must find each
+	$(BIN)/raclette mutants
+
+experiments: setup ## Reproduce the papers, a few minutes: writes docs/experiments.md
+	$(BIN)/python -m raclette.lab.experiments.reference docs/experiments.md
 
 kill: $(VENV)/dev.stamp ## Kill a node KILLS (60) times under load: every promise is kept (SEED chooses node and moments)
 	RACLETTE_KILLS=$(or $(KILLS),60) RACLETTE_SEED=$(or $(SEED),10) $(BIN)/python -m pytest -q -s tests/live/test_kill_node.py

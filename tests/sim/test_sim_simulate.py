@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 
-from raclette.primitives.errors import ConfigError, InvariantBroken
+from raclette.primitives.errors import ConfigError
 from raclette.primitives.units import MILLISECOND, SECOND
-from raclette.protocols.pbft.quorum import Committee
-from raclette.sim.campaign import campaign, schedule
 from raclette.sim.config import SimConfig, Workload
 from raclette.sim.demo import demo_config
 from raclette.sim.faults import Crash, Impair, Partition
@@ -108,45 +106,6 @@ def test_the_demo_survives_its_crash_and_its_late_joiner(protocol: str) -> None:
     assert (report.transactions, report.crashes) == (150, 2)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_few_drawn_schedules_of_faults_and_liars_hold(protocol: str) -> None:
-    outcomes = campaign(protocol, range(8))
-    assert [outcome.seed for outcome in outcomes if not outcome.agreed] == []
-
-
-def test_the_campaign_catches_a_quorum_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """2f instead of 2f+1 (Bano et al. 2021 inject the same): two quorums need not share an honest replica."""
-    make = Committee.__init__
-
-    def weaken(committee: Committee, ids: tuple[bytes, ...], chain_id: int) -> None:
-        make(committee, ids, chain_id)
-        committee.quorum = 2 * committee.faults
-
-    monkeypatch.setattr(Committee, "__init__", weaken)
-    caught = (
-        violation["checker"]
-        for seed in range(200)
-        for outcome in campaign("pbft", [seed])
-        for violation in outcome.violations
-    )
-    assert "agreement" in caught
-
-
-def test_an_exception_in_a_run_is_an_outcome_with_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def break_down(config: SimConfig) -> SimReport:
-        raise InvariantBroken("two heads")
-
-    monkeypatch.setattr("raclette.sim.campaign.simulate", break_down)
-    (outcome,) = campaign("pbft", [5])
-    assert (outcome.seed, outcome.agreed) == (5, False)
-    assert "two heads" in outcome.violations[0]["detail"]
-
-
-def test_a_schedule_follows_from_its_seed_alone() -> None:
-    assert schedule("pbft", 7) == schedule("pbft", 7)
-    assert len({repr(schedule("pbft", seed)) for seed in range(50)}) == 50
-
-
 def test_the_log_of_a_run_names_its_messages_and_commits() -> None:
     entries: list[Entry] = []
     config = SimConfig(workload=Workload(count=1, start=SECOND), duration=SECOND + 50 * MILLISECOND)
@@ -180,10 +139,23 @@ def test_a_config_that_cannot_be_is_refused_with_what_is_accepted(changes: dict[
 
 SCRIPT = """
 import sys
-from raclette.sim.campaign import schedule
+from raclette.sim.config import SimConfig, Workload
+from raclette.sim.faults import Crash, Impair, Partition
+from raclette.sim.liars import LiarSpec
 from raclette.sim.simulate import simulate
+second = 10**9
+faults = (
+    Impair(second // 2, 2 * second, 100_000, 50_000, 100_000),
+    Partition(second, ((0, 1), (2, 3)), second),
+    Crash(2 * second, 2, "tear", second),
+)
 for seed in (3, 10, 17):
-    print(simulate(schedule(sys.argv[1], seed)).to_text())
+    workload = Workload(count=20, interval=second // 10)
+    liars = {1: LiarSpec("twins")}
+    config = SimConfig(
+        sys.argv[1], seed=seed, network="wan", workload=workload, faults=faults, liars=liars, duration=4 * second
+    )
+    print(simulate(config).to_text())
 """
 
 

@@ -1,6 +1,5 @@
 """`raclette sim`: the same node code in the simulator."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,6 @@ from raclette.cli.output import VERDICT_FAILED, Json, console, one_line_errors, 
 from raclette.cli.scenarios import Beyond, Order, Set, judged, run_order, show_verdict
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.units import MILLISECOND, SECOND
-from raclette.protocols import find_protocol
 
 SHOWN_VIOLATIONS_MAX = 20
 
@@ -27,8 +25,6 @@ SHOWN_VIOLATIONS_MAX = 20
         "raclette sim --protocol nakamoto --nodes 20 --network internet-2019 --json",
         "raclette sim --seed 3 --faults --log run.log --diagram run.svg",
         "raclette sim --diagram commit.svg --from 0.999 --to 1.004",
-        "raclette sim --protocol pbft --campaign 1000",
-        "raclette sim --protocol pbft --seed 17 --storm",
     ),
     rich_help_panel="Explore",
 )
@@ -57,24 +53,18 @@ def sim(
     faults: Annotated[
         bool, typer.Option("--faults", help="Add crashes, loss, partitions and liars, drawn from the seed.")
     ] = False,
-    storm: Annotated[
-        bool,
-        typer.Option("--storm", help="Run the seed as a campaign does: it decides all but the protocol."),
-    ] = False,
     log: Annotated[Path | None, typer.Option(help="Write the event log, one line an event.")] = None,
     diagram: Annotated[
         Path | None, typer.Option(help="Write a space-time diagram (SVG) of the run's beginning.")
     ] = None,
     start: Annotated[float, typer.Option("--from", min=0, help="Virtual second at which the diagram begins.")] = 0.0,
     stop: Annotated[float | None, typer.Option("--to", min=0, help="Virtual second at which it ends.")] = None,
-    campaign: Annotated[int, typer.Option(min=0, help="Run this many seeds with faults, over all cores.")] = 0,
     json: bool = Json,
 ) -> None:
     """Simulate a network: virtual time, seeded, reproducible. Exit code 0 only if it agreed and no checker objected.
 
     With FILE the scenario says what is run; without it the options below do.
     """
-    from raclette.sim.campaign import schedule, with_faults
     from raclette.sim.config import SimConfig, Workload
 
     given = _given(context)
@@ -101,12 +91,9 @@ def sim(
         duration=int(seconds * SECOND),
         workload=Workload(count=transactions, interval=max(MILLISECOND, interval), start=SECOND),
     )
-    if campaign:
-        _campaign(protocol, seed, campaign, json)
-        return
-    if storm:
-        config = schedule(find_protocol(protocol).name, seed)
-    elif faults:
+    if faults:
+        from raclette.lab.hunt.nodes import with_faults
+
         config.validate()
         config = with_faults(config)
     if watch:
@@ -116,9 +103,7 @@ def sim(
 
 
 # Options that make sense only without, or only with, a scenario file.
-_WITHOUT_FILE = frozenset(
-    {"protocol", "ledger", "nodes", "network", "seconds", "transactions", "faults", "storm", "campaign"}
-)
+_WITHOUT_FILE = frozenset({"protocol", "ledger", "nodes", "network", "seconds", "transactions", "faults"})
 _WITH_FILE = frozenset({"put", "seeds", "beyond", "out", "jobs", "kernel"})
 
 
@@ -222,41 +207,3 @@ def _show(result: dict[str, Any]) -> None:
     print_table("messages", ("kind", "count", "bytes"), ((k, n, result["bytes"].get(k, 0)) for k, n in kinds))
     for violation in result["violations"][:SHOWN_VIOLATIONS_MAX]:
         console.print(f"[red]violation[/red] {violation}")
-
-
-def _campaign(protocol: str, first: int, count: int, json: bool) -> None:
-    from rich.progress import Progress
-
-    from raclette.sim.campaign import campaign
-
-    with Progress(console=console, disable=json) as progress:
-        bar = progress.add_task(f"{protocol}: {count:,} seeds", total=count)
-        seeds = range(first, first + count)
-        outcomes = campaign(protocol, seeds, jobs=os.cpu_count() or 1, progress=lambda _: progress.advance(bar))
-    failures = [outcome for outcome in outcomes if not outcome.agreed]
-    result: dict[str, Any] = {
-        "protocol": protocol,
-        "first_seed": first,
-        "seeds": count,
-        "agreed": count - len(failures),
-        "blocks": sum(outcome.height for outcome in outcomes),
-        "transactions": sum(outcome.transactions for outcome in outcomes),
-        "failures": [
-            {
-                "seed": f.seed,
-                "violations": f.violations,
-                "replay": f"raclette sim --protocol {protocol} --seed {f.seed} --storm",
-            }
-            for f in failures
-        ],
-    }
-    if json:
-        print_json(result)
-    else:
-        print_pairs("", {key: value for key, value in result.items() if key != "failures"})
-        for failure in result["failures"][:SHOWN_VIOLATIONS_MAX]:
-            console.print(
-                f"[red]seed {failure['seed']}[/red] {failure['violations'][:1]}\n  replay: {failure['replay']}"
-            )
-    if failures:
-        raise typer.Exit(VERDICT_FAILED)

@@ -97,7 +97,7 @@ def committed_then_view_change(factory: Factory) -> World:
 
 def lying_new_primary(factory: Factory) -> World:
     """As before, but the primary of view 1 shows a NEW-VIEW with nothing but its own empty VIEW-CHANGE."""
-    world = World(4, seed=15, factory=factory)
+    world = World(4, seed=15, liars=[1], factory=factory)
     world.drops = only({"commit": (0,), "committed": (), "status": (), "checkpoint": (), "view-change": ()})
     world.submit(b"a")
     world.run_for(100)

@@ -16,8 +16,8 @@ from raclette.lab.hunt.trial import TRIAL_SECONDS_MAX, run_seed
 
 # Seeds handed to a worker at a time: the pipe costs a tenth of a millisecond, a seed some tens.
 BATCH = 4
-# How much longer than a trial's own limit the parent waits for a sign of life.
-GRACE_SECONDS = 30.0
+# Wall-clock seconds of silence after which workers are given up: ten trials' CPU time, for a machine shared by many.
+SILENCE_SECONDS_MAX = 10 * TRIAL_SECONDS_MAX
 
 
 def work(pipe: Connection, protocol: str, mutant: str) -> None:
@@ -68,8 +68,8 @@ class Pool:
         for worker in self._workers:
             self._feed(worker, seeds)
         while busy := {worker.pipe: worker for worker in self._workers if worker.seeds}:
-            ready = wait(list(busy), timeout=TRIAL_SECONDS_MAX + GRACE_SECONDS)
-            # Nobody has said anything for longer than any trial may take: all that is under way is endless.
+            ready = wait(list(busy), timeout=SILENCE_SECONDS_MAX)
+            # Nobody has said anything for so long: all that is under way hangs.
             silent = ready or list(busy)
             for pipe in silent:
                 worker = busy[pipe]  # type: ignore[index]

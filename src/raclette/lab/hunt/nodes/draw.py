@@ -7,9 +7,11 @@ that afterwards everything must settle.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from raclette.lab.hunt.nodes.schedule import NodeSchedule
+from raclette.primitives.errors import ConfigError
 from raclette.primitives.randomness import Random
 from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.protocols import find_protocol
@@ -38,7 +40,17 @@ MODES: tuple[Literal["clean", "lose", "tear"], ...] = ("clean", "lose", "tear")
 # Clock errors stay below what protocols allow a block to be ahead (15 s).
 SKEW_MAX_S = 6
 # What a run may or may not have, besides kinds of faults and of liars.
-_FEATURES = ("observers", "sparse", "mischief", "poisson", "parameters", "slow-machines", "uneven-power", "late-load")
+_FEATURES = (
+    "observers",
+    "sparse",
+    "mischief",
+    "poisson",
+    "parameters",
+    "slow-machines",
+    "uneven-power",
+    "late-load",
+    "burst",
+)
 
 
 class Storm:
@@ -175,6 +187,20 @@ def draw_config(protocol: str, seed: int) -> NodeSchedule:
     return NodeSchedule(config)
 
 
+def with_faults(config: SimConfig) -> SimConfig:
+    """The same run with faults and liars, drawn from its seed; it lasts at least as long as a storm may.
+
+    Raises ConfigError if there are less than two nodes."""
+    if config.nodes < 2:
+        raise ConfigError(f"nodes: {config.nodes}; accepted with faults are 2 and more")
+    random = Random(config.seed, _STREAM + 1)
+    seals = find_protocol(config.protocol).seals
+    liars = _draw_liars(random, config.protocol, config.nodes)
+    duration = max(config.duration, STORM_MAX_NS)
+    storm = Storm(random, config.nodes, duration, may_wipe=seals)
+    return replace(config, faults=_draw_faults(storm), liars=liars, duration=duration)
+
+
 def _draw_faults(storm: Storm) -> tuple[Fault, ...]:
     random = storm.random
     kinds = [kind for kind in MAKERS if random.chance(1, 2)]
@@ -195,14 +221,17 @@ def _draw_liars(random: Random, protocol: str, nodes: int) -> dict[int, LiarSpec
     if not bound or random.chance(1, 3):
         return {}
     chosen = random.sample(range(nodes), random.between(1, bound))
-    return {node: _draw_spec(random, random.choice(kinds)) for node in sorted(chosen)}
+    honest = [node for node in range(nodes) if node not in chosen]
+    return {node: _draw_spec(random, random.choice(kinds), honest) for node in sorted(chosen)}
 
 
-def _draw_spec(random: Random, kind: LiarKind) -> LiarSpec:
-    """Mostly the defaults; sometimes a parameter between a quarter and four times its default."""
+def _draw_spec(random: Random, kind: LiarKind, honest: list[int]) -> LiarSpec:
+    """Mostly the defaults; sometimes a parameter between a quarter and four times its default. A victim is honest."""
     given: dict[str, Any] = {}
     for name, parameter in kind.parameters.items():
-        if random.chance(1, 3):
+        if name == "victim":
+            given[name] = random.choice(honest)
+        elif random.chance(1, 3):
             low = max(parameter.lowest, parameter.default // 4)
             high = max(low, min(parameter.highest, 4 * parameter.default))
             given[name] = random.between(low, high)
@@ -227,9 +256,11 @@ def _draw_shares(random: Random, nodes: int, liars: Mapping[int, LiarSpec]) -> t
 def _draw_workload(random: Random, features: list[str], end: int) -> Workload:
     count = random.choice((3, 10, 10, 25, 40))
     start = end // 2 if "late-load" in features else SECOND // 4
+    # Blocks of one transaction hide what goes wrong between two: now and then all come at once.
+    spread = count + 1 if "burst" not in features else 20 * (count + 1)
     return Workload(
         count=count,
-        interval=max(MILLISECOND, (end - start) // (count + 1)),
+        interval=max(MILLISECOND, (end - start) // spread),
         start=start,
         patience=random.choice((1, 2, 3)) * SECOND,
         poisson="poisson" in features,
@@ -265,7 +296,6 @@ def _nakamoto(random: Random, plain: bool) -> dict[str, Any]:
             "fork_choice": random.choice(("heaviest", "ghost")),
             "difficulty_rule": random.choice(("fixed", "asert")),
             "half_life_s": random.choice((10, 60, 300)),
-            "mine_empty": random.chance(2, 3),
             "refresh_ms": random.choice((50, 1_000)),
             "time_refresh_ms": random.choice((500, 5_000)),
             "halving_interval": random.choice((4, 2_100)),
