@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from math import comb, sqrt
+from math import comb, log, sqrt
 from statistics import fmean, stdev
 
 import pytest
 
 from raclette.primitives.errors import ConfigError
+from raclette.primitives.units import SECOND
 from raclette.sim.attacks import (
     Action,
     AttackReport,
@@ -21,6 +22,7 @@ from raclette.sim.attacks import (
     Withhold,
     run_attack,
 )
+from raclette.sim.attacks.miner import Clock, true_clock
 
 RUNS = 8
 SIGMAS = 4
@@ -146,3 +148,30 @@ def test_the_same_seed_gives_the_same_run() -> None:
 def test_shares_beyond_reason_are_named(alpha: float, gamma: float, key: str) -> None:
     with pytest.raises(ConfigError, match=f"^{key}: "):
         run_attack(Selfish(), alpha, gamma, 1)
+
+
+def latest(now: int, earliest: int) -> int:
+    return now + 7_200 * SECOND
+
+
+def soonest(now: int, earliest: int) -> int:
+    return earliest
+
+
+def test_a_false_clock_gains_what_the_limit_allows_and_no_more() -> None:
+    """Under asert a lie of two hours is twelve blocks, once: the schedule is absolute, so nothing accumulates. Luck is
+    small here, because the half-life is short: twelve intervals."""
+    parameters = {"difficulty_rule": "asert", "half_life_s": 7_200, "future_limit_s": 7_200}
+
+    def ahead(share: float, clock: Clock, blocks: int) -> float:
+        """Blocks more than the schedule has, at the end."""
+        report = run_attack(Honest(), share, 0.0, blocks, 3, parameters=parameters, clock=clock)
+        return report.height - report.seconds / 600
+
+    luck = 4 * sqrt(12 / (2 * log(2)))
+    for share, clock, gain in ((0.4, true_clock, 0), (0.4, soonest, 0), (0.4, latest, 12), (0.97, latest, 12)):
+        for blocks in (500, 1_500):
+            assert ahead(share, clock, blocks) < gain + luck
+    lies = fmean(ahead(0.97, latest, blocks) for blocks in (300, 500, 700))
+    truth = fmean(ahead(0.97, true_clock, blocks) for blocks in (300, 500, 700))
+    assert 6 < lies - truth < 18, "the lie works: all of it, and once"

@@ -32,7 +32,7 @@ from raclette.protocols.nakamoto.mining import MINE
 from raclette.protocols.parameters import parse_parameters
 from raclette.sim import fixed
 from raclette.sim.attacks.ledger import Ledger
-from raclette.sim.attacks.miner import Clock, PoolMiner
+from raclette.sim.attacks.miner import Clock, PoolMiner, true_clock
 from raclette.sim.attacks.pool import Pool
 from raclette.sim.attacks.strategies import PrivateChain, Strategy
 from raclette.sim.attacks.view import View
@@ -119,7 +119,7 @@ class InstantWorld:
         seed: int = 1,
         *,
         parameters: Mapping[str, Any] | None = None,
-        clock: Clock = lambda now: now,
+        clock: Clock = true_clock,
     ) -> None:
         """`parameters` are nakamoto's, over fixed difficulty and an interval of ten minutes. Raises ConfigError."""
         if not 0 <= alpha < 1:
@@ -258,11 +258,11 @@ def run_attack(
     rule: str = "heaviest",
     *,
     parameters: Mapping[str, Any] | None = None,
-    clock: Clock = lambda now: now,
+    clock: Clock = true_clock,
 ) -> AttackReport:
     """Let `blocks` blocks be found by a pool with the share `alpha` that plays `strategy`, and by honest miners of whom
     the share `gamma` hears the pool first. `rule` is the fork choice, `heaviest` or `ghost`; `parameters` are further
-    ones of nakamoto's; `clock` says what the pool writes as its time (ns). Raises ConfigError."""
+    ones of nakamoto's; `clock` says what the pool writes as its time. Raises ConfigError."""
     given = {"fork_choice": rule} | dict(parameters or {})
     world = InstantWorld(strategy, alpha, gamma, seed, parameters=given, clock=clock)
     world.run(blocks)

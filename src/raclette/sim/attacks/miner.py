@@ -11,7 +11,7 @@ happens to it, so one of several looks into its queue every `POLL_NS`.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
@@ -21,12 +21,13 @@ from raclette.engine.events import BlockReceived, Event, Pending, Received, Seal
 from raclette.engine.message import Message
 from raclette.primitives.errors import UnknownParent
 from raclette.primitives.signing import Claim
-from raclette.primitives.units import MILLISECOND
+from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.protocols.nakamoto.difficulty import make_rule
 from raclette.protocols.nakamoto.engine import SETTLE_NS
 from raclette.protocols.nakamoto.message import BlockAnnouncement
 from raclette.protocols.nakamoto.mining import MINE, REFRESH, Mining
 from raclette.protocols.nakamoto.parameters import Parameters
+from raclette.protocols.nakamoto.rules import median_time_past
 from raclette.protocols.parameters import parse_parameters
 from raclette.sim.attacks.pool import Pool
 
@@ -35,8 +36,13 @@ POLL = "nakamoto/pool"
 POLL_NS = 20 * MILLISECOND
 _MINING_TIMERS = (MINE, REFRESH)
 
-# What a member's clock says when it makes a candidate, from the true time (ns).
-Clock = Callable[[int], int]
+# What a miner writes as its time (ns): from the true time, and from the earliest that the rules accept now.
+Clock: TypeAlias = Callable[[int, int], int]
+
+
+def true_clock(now: int, earliest: int) -> int:
+    """No lie about the time."""
+    return now
 
 
 class SideMiner:
@@ -45,7 +51,7 @@ class SideMiner:
     name = "nakamoto"
     needs_certificate = False
 
-    def __init__(self, engine: Engine, setup: EngineSetup, clock: Clock = lambda now: now) -> None:
+    def __init__(self, engine: Engine, setup: EngineSetup, clock: Clock = true_clock) -> None:
         """`engine` was made from `setup`. Raises ConfigError."""
         parameters = parse_parameters(Parameters, setup.parameters)
         self.inner = engine
@@ -145,7 +151,10 @@ class SideMiner:
 
     def _mine(self, now: int) -> list[Effect]:
         head = self.chain.header(self._target)
-        return self._mining.start(self._clock(now), head) if head is not None else []
+        if head is None:
+            return []
+        earliest = (median_time_past(head, self.chain.header) + 1) * SECOND
+        return self._mining.start(self._clock(now, earliest), head)
 
     # The rest of the contract: the honest engine's
 
@@ -185,7 +194,7 @@ class PoolMiner(SideMiner):
         *,
         member: int = 0,
         polls: bool = False,
-        clock: Clock = lambda now: now,
+        clock: Clock = true_clock,
     ) -> None:
         """Raises ConfigError."""
         super().__init__(engine, setup, clock)

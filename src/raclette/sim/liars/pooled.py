@@ -18,7 +18,7 @@ from raclette.primitives.errors import Misuse
 from raclette.protocols import make_engine
 from raclette.protocols.nakamoto.parameters import Parameters
 from raclette.protocols.parameters import parse_parameters
-from raclette.sim.attacks.miner import Clock, PoolMiner
+from raclette.sim.attacks.miner import Clock, PoolMiner, true_clock
 from raclette.sim.attacks.pool import Pool
 from raclette.sim.attacks.strategies import Strategy
 from raclette.sim.liars.contract import Scene
@@ -74,13 +74,8 @@ def pool_of(scene: Scene, strategy: Callable[[], Strategy]) -> Pool:
     return pool
 
 
-def true_clock(parameters: Parameters) -> Clock:
-    """No lie about the time."""
-    return lambda now: now
-
-
 def join_pool(
-    scene: Scene, strategy: Callable[[], Strategy], clock: Callable[[Parameters], Clock] = true_clock
+    scene: Scene, strategy: Callable[[], Strategy], clock: Callable[[Parameters], Clock] = lambda parameters: true_clock
 ) -> Pooled:
     """A node of the plot's pool, whose strategy is made by whoever comes first. `clock` falsifies its timestamps."""
     node = whole_node(scene)

@@ -20,16 +20,16 @@ from raclette.sim.liars.pooled import PROOF_OF_WORK, join_pool
 def latest(parameters: Parameters) -> Clock:
     """The latest time that is accepted now."""
     limit = parameters.future_limit_s * SECOND
-    return lambda now: now + limit
+    return lambda now, earliest: now + limit
 
 
-def earliest(parameters: Parameters) -> Clock:
-    """Zero, which the median lifts to the earliest time that is accepted."""
-    return lambda now: 0
+def soonest(parameters: Parameters) -> Clock:
+    """The earliest time that is accepted."""
+    return lambda now, earliest: earliest
 
 
 def _make(scene: Scene) -> HostedNode:
-    return join_pool(scene, Honest, latest if scene.parameters["ahead"] else earliest)
+    return join_pool(scene, Honest, latest if scene.parameters["ahead"] else soonest)
 
 
 KIND = LiarKind(
