@@ -380,6 +380,10 @@ FAULT = '[[faults]]\nkind = "crash"\nat = "1s"\n'
         ("[variables]\nnodes = 1", "variables.nodes: is a key of the file"),
         ('nodes = "$many"', "mine.toml:1: nodes: '$many' is not defined"),
         ("nodes = = 3", "mine.toml:1: no TOML: Invalid value"),
+        ('fidelity = "engine"\n[stop]\nseconds = 3', "stop.seconds: means nothing here at engine fidelity"),
+        ('fidelity = "engine"\n[machine]\ncpu = "1us"', "machine: means nothing at engine fidelity"),
+        ("[workload]\nblock_bytes = 9", "workload.block_bytes: means nothing with whole nodes"),
+        ('kernel = "fast"', 'kernel: "fast" carries engines'),
         ("nodes = 200", "mine.toml:1: nodes: 200 that vote; "),
         ("nodes = 5000", 'nodes: 5000; accepted are 1 to 1000 whole nodes (more with fidelity = "engine")'),
         ('fidelity = "engine"\n[[liars]]\nkind = "silent"\n', "liars: engine fidelity has no liars"),
@@ -401,6 +405,13 @@ def test_more_liars_than_claimed_are_allowed_beyond_and_said_so() -> None:
     assert "at most f = 1" in resolved.beyond
     assert to_config(resolved).beyond
     assert not to_config(resolve(read(""), 1)).beyond
+
+
+def test_liars_that_are_drawn_are_judged_under_every_seed() -> None:
+    text = 'protocol = "nakamoto"\nnodes = 5\nhash-power = { kind = "list", values = [8, 1, 1, 1, 1] }\n'
+    text += 'seeds = { first = 1, count = 20 }\n[[liars]]\nkind = "silent"\nnodes = 1\n'
+    assert "66.67% of the hash power lies" in complaint(text)
+    assert "under seed" in complaint(text)
 
 
 def test_half_of_the_hash_power_is_beyond_proof_of_work() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from raclette.chain.header import Header
 from raclette.lab.scenario.resolve import Resolved
-from raclette.lab.scenario.section import ScenarioError
+from raclette.lab.scenario.section import ScenarioError, Section
 from raclette.lab.scenario.translate import to_config
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.units import MILLISECOND, SECOND
@@ -43,9 +43,11 @@ def check_light(resolved: Resolved) -> None:
     seals = PROTOCOLS[scenario.protocol.name].seals
     if resolved.liars:
         raise ScenarioError("liars", 'engine fidelity has no liars; accepted with them is fidelity = "full"')
-    if "stake" in scenario.model_fields_set or scenario.machine.model_fields_set:
-        key = "stake" if "stake" in scenario.model_fields_set else "machine"
-        raise ScenarioError(key, 'means nothing at engine fidelity; accepted with it is fidelity = "full"')
+    for key in ("stake", "machine", "ledger"):
+        if key in scenario.model_fields_set:
+            raise ScenarioError(key, 'means nothing at engine fidelity; accepted with it is fidelity = "full"')
+    _check_keys(scenario.stop, "stop", ("blocks",) if seals else ("blocks", "limit"))
+    _check_keys(scenario.workload, "workload", ("block_bytes",) if seals else ("count", "rate"))
     for place, name in enumerate(scenario.checkers):
         if name not in CHECKERS:
             accepted = ", ".join(CHECKERS)
@@ -58,6 +60,15 @@ def check_light(resolved: Resolved) -> None:
         raise ScenarioError("nodes", f"{scenario.nodes}; accepted are 1 to {VOTERS_MAX} that vote")
     if not seals and scenario.topology.kind not in ("full", "regular"):
         raise ScenarioError("topology.kind", f"{scenario.topology.kind!r}; accepted are 'full' and 'regular'")
+
+
+def _check_keys(section: Section, path: str, accepted: Sequence[str]) -> None:
+    """Nothing that was written is ignored. Raises ScenarioError."""
+    for key in type(section).model_fields:
+        if key in section.model_fields_set and key not in accepted:
+            raise ScenarioError(
+                f"{path}.{key}", f"means nothing here at engine fidelity; accepted are {', '.join(accepted)}"
+            )
 
 
 def run_light(resolved: Resolved) -> tuple[SimReport, RunRecord]:

@@ -19,7 +19,7 @@ from raclette.lab.scenario.engine import check_light
 from raclette.lab.scenario.library import library_text, scenario_names
 from raclette.lab.scenario.metrics import check_metrics
 from raclette.lab.scenario.model import Scenario
-from raclette.lab.scenario.resolve import resolve
+from raclette.lab.scenario.resolve import refuse_beyond, resolve
 from raclette.lab.scenario.section import KEYED, ScenarioError, join
 from raclette.lab.scenario.text import FILE_BYTES_MAX, fill_in, find_lines, line_of, parse, with_values
 from raclette.lab.scenario.translate import check_run
@@ -86,20 +86,19 @@ def scenario_from(raw: Mapping[str, Any], folder: Path = Path(), *, beyond: bool
 def check(scenario: Scenario, folder: Path = Path()) -> None:
     """Everything that no single table can know: names of protocols, nodes, kinds, and what the simulator can do.
     Raises ScenarioError."""
-    for seed in scenario.seeds[:1]:
-        resolved = resolve(scenario, seed)
-        if resolved.beyond and not scenario.beyond:
-            raise ScenarioError("liars", f"{resolved.beyond}; more are allowed with --beyond (or beyond = true)")
-        try:
-            check_metrics(scenario.metrics)
-            check_run(resolved, folder)
-            if scenario.fidelity == "engine":
-                check_light(resolved)
-        except ScenarioError:
-            raise
-        except ConfigError as error:
-            path, _, said = str(error).partition(": ")
-            raise ScenarioError(path if said else "", said or path) from None
+    resolved = resolve(scenario, scenario.seeds[0])
+    for seed in scenario.seeds if scenario.liars else ():
+        refuse_beyond(resolve(scenario, seed))  # who lies may be drawn
+    try:
+        check_metrics(scenario.metrics)
+        check_run(resolved, folder)
+        if scenario.fidelity == "engine":
+            check_light(resolved)
+    except ScenarioError:
+        raise
+    except ConfigError as error:
+        path, _, said = str(error).partition(": ")
+        raise ScenarioError(path if said else "", said or path) from None
 
 
 def explain(model: type[BaseModel], error: ValidationError) -> ScenarioError:

@@ -39,7 +39,7 @@ class Resolved:
 
 
 def resolve(scenario: Scenario, seed: int) -> Resolved:
-    """Raises ScenarioError that names the key. Does not judge `beyond`: see `load.Scenarios`."""
+    """Raises ScenarioError that names the key. Does not judge `beyond`: see `refuse_beyond`."""
     if scenario.protocol.name not in PROTOCOLS:
         accepted = ", ".join(PROTOCOLS)
         raise ScenarioError("protocol.name", f"{scenario.protocol.name!r} is unknown; accepted are {accepted}")
@@ -68,6 +68,14 @@ def resolve(scenario: Scenario, seed: int) -> Resolved:
         faults=tuple(plan_faults(scenario.faults, scenario.nodes, power, scenario.groups, seed)),
         beyond=too_many(scenario.protocol.name, sorted(liars), voters, power),
     )
+
+
+def refuse_beyond(resolved: Resolved) -> None:
+    """Raises ScenarioError if there are more liars than the protocol claims to bear, and nobody said that they are
+    meant."""
+    if resolved.beyond and not resolved.scenario.beyond:
+        seed = f" under seed {resolved.seed}" if len(resolved.scenario.seeds) > 1 else ""
+        raise ScenarioError("liars", f"{resolved.beyond}{seed}; more are allowed with --beyond (or beyond = true)")
 
 
 def _choose_liars(scenario: Scenario, seed: int, power: tuple[int, ...]) -> list[tuple[int, ...]]:

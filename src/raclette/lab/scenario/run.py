@@ -14,7 +14,7 @@ from typing import Any
 from raclette.lab.scenario.engine import run_light
 from raclette.lab.scenario.metrics import measure, summarise
 from raclette.lab.scenario.model import Scenario
-from raclette.lab.scenario.resolve import resolve
+from raclette.lab.scenario.resolve import refuse_beyond, resolve
 from raclette.lab.scenario.translate import to_config
 from raclette.primitives.errors import ConfigError
 from raclette.sim.log import Entry
@@ -57,6 +57,7 @@ def run_seed(
     """One run, start to end; `log` hears everything that happens in it. Raises ConfigError if the scenario cannot be
     run under this seed."""
     resolved = resolve(scenario, seed)
+    refuse_beyond(resolved)
     kept: RunRecord | None
     try:
         if scenario.fidelity == "engine":
