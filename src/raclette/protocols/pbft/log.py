@@ -4,7 +4,7 @@ Bounded by construction. A slot keeps one PREPARE and one COMMIT per replica, th
 an honest replica's view only grows, and a liar who names an absurd view hides nothing but its own vote.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from operator import attrgetter
 from typing import TypeVar
@@ -61,9 +61,15 @@ def by_author(votes: Sequence[AnyVote]) -> dict[int, AnyVote]:
     return dict(zip(map(_SENDER, votes), votes, strict=True))
 
 
-def statements_in(votes: Mapping[int, Vote]) -> list[tuple[int, bytes]]:
-    """Each (view, hash) that somebody voted for, in the order in which they were first filed."""
-    return list(dict.fromkeys(map(_STATEMENT, votes.values())))
+def statements_in(votes: dict[int, AnyVote]) -> Iterator[tuple[int, bytes]]:
+    """Each (view, hash) that somebody voted for. First that of the last replica to be heard, as a rule the one that
+    became a quorum; the others in the order in which they were first filed."""
+    latest = votes[next(reversed(votes))]
+    likely = (latest.view, latest.block_hash)
+    yield likely
+    for statement in dict.fromkeys(map(_STATEMENT, votes.values())):
+        if statement != likely:
+            yield statement
 
 
 def signatures_for(votes: Mapping[int, Vote], view: int, block_hash: bytes) -> tuple[tuple[int, bytes], ...]:

@@ -74,8 +74,8 @@ class Ordering:
         """File votes that a host held back, as if each had come alone. False if one may be for a height beyond the high
         mark. The usual case, one phase and height of which nothing is filed yet by any of these authors, leaves nothing
         to compare: there all are filed in one step."""
-        kinds, heights = set(map(type, votes)), heights_of(votes)
-        if len(kinds) == len(heights) == 1 and self.core.in_window(height := votes[0].height):
+        heights = heights_of(votes)
+        if len(heights) == 1 == len(set(map(type, votes))) and self.core.in_window(height := votes[0].height):
             filed, said = self._filed(type(votes[0]), height), by_author(votes)
             if len(said) == len(votes) and self.core.me not in said and said.keys().isdisjoint(filed):
                 filed.update(said)

@@ -253,8 +253,11 @@ class FastPost(Post):
 
     def _arrive_counted(self, letter: Letter, sender: int, receiver: int, row: Row) -> None:
         rows, world = self._rows_of(), self._world
-        index = rows.find(row, receiver, sender)
         is_alone = letter.ballot is not None and letter.ballot.alone
+        if is_alone and not world.plan.down:
+            world.deliver(receiver, letter)
+            return
+        index = rows.find(row, receiver, sender)
         if index < 0:
             # The receiver has forgotten the first copy: this is the first.
             self._count_now(row, receiver, sender, ALONE if is_alone else 0)
