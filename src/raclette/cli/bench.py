@@ -135,19 +135,34 @@ def mine(seconds: Seconds = 3.0, json: bool = Json) -> None:
 
 
 @group.command(
-    epilog=examples("raclette bench sim --nodes 1000 --blocks 20", "raclette bench sim --nodes 10000 --json")
+    epilog=examples(
+        "raclette bench sim --nodes 1000 --blocks 20",
+        "raclette bench sim --nodes 10000 --blocks 100 --json",
+        "raclette bench sim --nodes 100000 --blocks 100 --fidelity model",
+    )
 )
 @one_line_errors
 def sim(
     nodes: Annotated[int, typer.Option(min=2, help="Nodes in six regions of the world.")] = 1_000,
     blocks: Annotated[int, typer.Option(min=1, help="Blocks to spread.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same run.")] = 1,
+    kernel: Annotated[str, typer.Option(help="auto, reference (plain Python) or fast (compiled).")] = "auto",
+    fidelity: Annotated[
+        str, typer.Option(help="engine (every node's own engine) or model (mining and relay compiled).")
+    ] = "engine",
     json: bool = Json,
 ) -> None:
     """Events a second of the simulator: full blocks announced, fetched and checked by every node's own engine."""
     from raclette.sim.bench import measure
+    from raclette.sim.fast import choose_kernel
 
-    show(measure(nodes, blocks, seed), json, f"{nodes:,} nodes, {blocks} blocks, reference kernel")
+    if not json and choose_kernel(kernel) == "fast":
+        from raclette.sim.fast.warm import is_compiled
+
+        if not is_compiled():
+            console.print("compiling the kernels, once on this machine: some ten seconds")
+    result = measure(nodes, blocks, seed, kernel=kernel, fidelity=fidelity)
+    show(result, json, f"{nodes:,} nodes, {blocks} blocks, {result['kernel']} kernel, {fidelity}")
 
 
 @group.command(epilog=examples("raclette bench live", "raclette bench live --seconds 20 --json"))

@@ -13,7 +13,7 @@ from enum import IntEnum
 from hashlib import blake2b
 from heapq import heappop, heappush
 from sys import byteorder
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 # Nodes are numbered in 24 bits inside `where`: 16 million is far above the largest world (100,000).
 _NODE_BITS = 24
@@ -38,13 +38,8 @@ class Kind(IntEnum):
     WATCH = 10
 
 
-class Ticket(NamedTuple):
-    """Names one scheduled event, so that it can be cancelled."""
-
-    where: int
-    counter: int
-
-
+# Names one scheduled event, so that it can be cancelled: where, counter.
+Ticket: TypeAlias = tuple[int, int]
 Action: TypeAlias = Callable[[Any], None]
 
 
@@ -54,13 +49,13 @@ def place(kind: Kind, receiver: int, sender: int = 0) -> int:
 
 
 class Kernel:
-    """`now` is virtual time in nanoseconds from 0; `events` counts those that happened."""
+    """`now` is virtual time in nanoseconds from 0."""
 
-    __slots__ = ("_cancelled", "_hash", "_heap", "_limit", "_rows", "events", "now")
+    __slots__ = ("_cancelled", "_hash", "_hashed", "_heap", "_limit", "_rows", "now")
 
     def __init__(self) -> None:
         self.now = 0
-        self.events = 0
+        self._hashed = 0
         self._heap: list[tuple[int, int, int, int, Action, Any]] = []
         self._cancelled: set[tuple[int, int]] = set()
         self._rows: list[int] = []
@@ -71,7 +66,7 @@ class Kernel:
         """Let `action(argument)` happen at `time` (not before now). (time, where, counter) must be unique; `content`
         (64 bits) stands for the argument in the trace."""
         heappush(self._heap, (time if time > self.now else self.now, where, counter, content, action, argument))
-        return Ticket(where, counter)
+        return where, counter
 
     def cancel(self, ticket: Ticket) -> None:
         """The event will not happen and leaves no trace. Only for one that has not happened yet."""
@@ -82,6 +77,11 @@ class Kernel:
         self._limit = -1
 
     @property
+    def events(self) -> int:
+        """Those that happened."""
+        return (self._hashed + len(self._rows)) // 4
+
+    @property
     def pending(self) -> int:
         """Events that wait (cancelled ones included until their time)."""
         return len(self._heap)
@@ -90,13 +90,16 @@ class Kernel:
         """Let everything up to and including `horizon` happen. True if the horizon was reached, False if halted."""
         self._limit = horizon
         heap, rows, cancelled = self._heap, self._rows, self._cancelled
-        while heap and heap[0][0] <= self._limit:
-            time, where, counter, content, action, argument = heappop(heap)
+        while heap:
+            event = heappop(heap)
+            time, where, counter, content, action, argument = event
+            if time > self._limit:
+                heappush(heap, event)
+                break
             if cancelled and (where, counter) in cancelled:
                 cancelled.remove((where, counter))
                 continue
             self.now = time
-            self.events += 1
             rows += (time, where, counter, content)
             if len(rows) >= _ROW_INTEGERS:
                 self._fold()
@@ -110,7 +113,8 @@ class Kernel:
         packed = array("Q", self._rows)
         if byteorder == "big":
             packed.byteswap()
-        self._hash.update(packed.tobytes())
+        self._hash.update(packed)
+        self._hashed += len(packed)
         self._rows.clear()
 
     def digest(self) -> str:

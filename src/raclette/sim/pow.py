@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any
 
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.units import MILLISECOND, SECOND
@@ -26,12 +26,6 @@ from raclette.sim.wiring import Wiring, regional, uniform
 
 # Full blocks of 2019 (SimBlock).
 BLOCK_BYTES = 535_000
-
-
-class Arrivals(Protocol):
-    """What both fidelities say about a block: when each node had it, in ns; -1 where it has not."""
-
-    def __call__(self, slot: int) -> Sequence[int]: ...
 
 
 @dataclass(frozen=True)
@@ -102,14 +96,18 @@ class PowRun:
 
     def quantile_ms(self, percent: int) -> float:
         """The time (ms) after which `percent` of the nodes had a block: the mean over blocks that reached everybody."""
-        spreads = [delays for delays in self._delays if len(delays) == len(self.heads)]
-        if not spreads:
-            return 0.0
-        return sum(times[(len(times) - 1) * percent // 100] for times in spreads) / len(spreads) / MILLISECOND
+        return self.quantiles_ms(percent)[0]
 
-    @cached_property
-    def _delays(self) -> list[list[int]]:
-        return [self.delays(block) for block in range(1, self.blocks + 1)]
+    def quantiles_ms(self, *percents: int) -> list[float]:
+        """Several of them, in one pass over all blocks."""
+        sums, count = [0] * len(percents), 0
+        for block in range(1, self.blocks + 1):
+            delays = self.delays(block)
+            if len(delays) == len(self.heads):
+                count += 1
+                for place, percent in enumerate(percents):
+                    sums[place] += delays[(len(delays) - 1) * percent // 100]
+        return [total / max(1, count) / MILLISECOND for total in sums]
 
     def region_medians_ms(self) -> dict[str, float]:
         """For each region the median over blocks and nodes of the time (ms) after which a node there had a block."""

@@ -12,6 +12,7 @@ buffer is allocated outside, and a function that runs out of room says so by its
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from tempfile import gettempdir
@@ -24,15 +25,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 Number: TypeAlias = Any
 
 
-def _cache_directory() -> Path:
-    """With the user, under a name that changes with the code."""
+@cache
+def cache_directory() -> Path:
+    """With the user (or where NUMBA_CACHE_DIR says), under a name that changes with the code."""
     content = sha256(sys.version.encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         content.update(path.read_bytes())
     home = os.environ.get("XDG_CACHE_HOME")
     base = Path(home) if home else Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
-    for root in (base, Path(gettempdir())):
-        path = root / "raclette" / f"kernels-{content.hexdigest()[:12]}"
+    wanted = os.environ.get("NUMBA_CACHE_DIR")
+    for root in (Path(wanted) if wanted else base / "raclette", Path(gettempdir()) / "raclette"):
+        path = root / f"kernels-{content.hexdigest()[:12]}"
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError:
@@ -48,8 +51,7 @@ def _load() -> Any:
     os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
     import numba
 
-    if "NUMBA_CACHE_DIR" not in os.environ:
-        numba.config.CACHE_DIR = str(_cache_directory())
+    numba.config.CACHE_DIR = str(cache_directory())
     return numba
 
 
