@@ -64,7 +64,8 @@ EngineMaker: TypeAlias = Callable[[int, WorkChain, dict[bytes, bytes]], Engine]
 
 @dataclass(slots=True)
 class Node:
-    """One engine with its chain, its disk and its clocks. `timers` maps a name to the number of its next firing."""
+    """One engine with its chain, its disk and its clocks. `timers` maps a name to when it is due
+    and the number of that firing, `queued` to the time of the next look at it."""
 
     index: int
     node_id: bytes
@@ -73,7 +74,8 @@ class Node:
     hash_power: int = 0
     alive: bool = True
     records: dict[bytes, bytes] = field(default_factory=dict)
-    timers: dict[str, int] = field(default_factory=dict)
+    timers: dict[str, tuple[int, int]] = field(default_factory=dict)
+    queued: dict[str, int] = field(default_factory=dict)
     searching: int = 0
     counter: int = 0
     crashes: int = 0
@@ -273,18 +275,32 @@ class EngineWorld:
 
     def _set_timer(self, node: Node, effect: SetTimer) -> None:
         node.counter += 1
-        node.timers[effect.name] = node.counter
-        where = place(Kind.TIMER, node.index)
-        argument = (node, effect.name, node.counter)
-        self.schedule(self.now + effect.delay, where, node.counter, 0, self._fire, argument)
+        due = self.now + effect.delay
+        node.timers[effect.name] = (due, node.counter)
+        # What is queued for this timer and comes no later will look where it has moved to.
+        if node.queued.get(effect.name, NEVER) > due:
+            self._queue_timer(node, effect.name, due, node.counter)
+
+    def _queue_timer(self, node: Node, name: str, due: int, number: int) -> None:
+        node.queued[name] = due
+        self.schedule(due, place(Kind.TIMER, node.index), number, 0, self._look, (node, name, number))
 
     def _cancel_timer(self, node: Node, effect: CancelTimer) -> None:
         node.timers.pop(effect.name, None)
 
-    def _fire(self, argument: tuple[Node, str, int]) -> None:
+    def _look(self, argument: tuple[Node, str, int]) -> None:
+        """A timer may be due: patience is renewed for every block, so most have moved on."""
         node, name, number = argument
-        if node.timers.get(name) != number:
+        if node.queued.get(name) != self.now:
             return
+        del node.queued[name]
+        due, current = node.timers.get(name, (0, 0))
+        if current and (due, current) != (self.now, number):
+            self._queue_timer(node, name, due, current)
+        elif current:
+            self._fire(node, name, number)
+
+    def _fire(self, node: Node, name: str, number: int) -> None:
         del node.timers[name]
         waiting = self.post.flush(node.index)
         if waiting is not None:
