@@ -43,7 +43,7 @@ LIES: Mapping[str, Sequence[str]] = {
     "repeated-quorum": ("new-view",),
     "ahead": ("status",),
 }
-RETORTS: Sequence[str] = ("eager-commit", "echo-vote")
+RETORTS: Sequence[str] = ("eager-commit", "echo-vote", "second-new-view")
 # Messages a liar remembers of each sort.
 REMEMBERED_MAX = 32
 
@@ -191,6 +191,9 @@ class PbftTrickster:
                 core.own_prepare(view, height, block_hash, self.me),
                 core.own_commit(view, height, block_hash, self.me),
             ]
+        if name == "second-new-view" and isinstance(message, Prepare | Commit) and core.is_primary:
+            # Another quorum for the view that all are in (4.4: a view has one NEW-VIEW).
+            return [] if core.new_view is None else [self._false_new_view(name, core.new_view)]
         if name == "echo-vote" and isinstance(message, Prepare | Commit):
             return [self._vote(message, message.view, message.height, message.block_hash)]
         return []
