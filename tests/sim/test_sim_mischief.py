@@ -2,10 +2,13 @@
 
 import pytest
 
-from raclette.chain.presets import SAMPLE_ACCOUNTS
+from raclette.chain.presets import SAMPLE_ACCOUNTS, sample_key
+from raclette.chain.transaction import sign_transfer
+from raclette.ledgers import ledger_of
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.units import SECOND
 from raclette.sim.config import SimConfig, Workload
+from raclette.sim.liars import LiarSpec
 from raclette.sim.mischief import TRICKS, accounts_of
 from raclette.sim.simulate import Simulation, simulate
 
@@ -41,6 +44,28 @@ def test_honest_clients_are_not_disturbed() -> None:
     quiet = simulate(SimConfig(accounts=20, workload=Workload(count=20), duration=6 * SECOND))
     loud = simulate(SimConfig(accounts=20, workload=Workload(count=20, mischief=5), duration=6 * SECOND))
     assert quiet.transactions == loud.transactions == 20
+
+
+def test_what_cannot_be_executed_does_not_hide_what_can() -> None:
+    """A nonce too high comes first; the silent primary of what comes after it is not waited for."""
+    run = Simulation(
+        SimConfig(
+            accounts=20,
+            workload=Workload(count=5, start=2 * SECOND, mischief=1),
+            liars={0: LiarSpec("silent")},
+            checkers=("agreement", "liveness"),
+            settle=20 * SECOND,
+        )
+    )
+    run.world.run_until(SECOND)
+    early = sign_transfer(
+        sample_key(20), chain_id=run.genesis.chain_id, nonce=1, to=sample_key(21).address, value=1, fee=0
+    )
+    for host in run.world.hosts:
+        run.world.submit(host.index, ledger_of(run.genesis).decode(early))
+    report = run.run()
+    assert report.transactions == 5
+    assert report.agreed, report.violations
 
 
 def test_more_tricks_than_accounts_are_refused() -> None:

@@ -87,6 +87,11 @@ class Mempool:
     def __contains__(self, transaction_hash: bytes) -> bool:
         return transaction_hash in self._entries
 
+    @property
+    def version(self) -> int:
+        """Another number after every change of what waits."""
+        return self._ranking.version
+
     def hashes(self) -> Iterator[bytes]:
         """Hashes of all that waits, in order of arrival."""
         return iter(self._entries)

@@ -85,6 +85,8 @@ class Node:
         self.out = Outbound()
         self._inbox: deque[Event] = deque()
         self._pending_told = False
+        # The mempool as it was when it was last looked through for something executable.
+        self._pool_looked_at = -1
         self._service = Service()
         self.links = Links(self.node_id)
         self.conduct = Conduct(store, self.links, self.out)
@@ -170,6 +172,7 @@ class Node:
     def head_moved(self) -> None:
         """The chain has another head: the engine is told again if transactions wait."""
         self._pending_told = False
+        self._pool_looked_at = -1
 
     def _work_off(self) -> None:
         for _ in range(EVENTS_PER_TURN_MAX):
@@ -178,12 +181,21 @@ class Node:
                 self.sync.judged()
                 if self._inbox:
                     continue
-                if self._pending_told or not len(self.mempool):
+                if not self._has_news():
                     return
                 self._pending_told = True
                 self._inbox.append(Pending(self.out.now))
             self._engine_desk.carry(self.engine.handle(self._inbox.popleft()))
         raise InvariantBroken(f"the {self.engine.name} engine raised {EVENTS_PER_TURN_MAX} events in one turn")
+
+    def _has_news(self) -> bool:
+        """Is there something to order, of which the engine does not know since the head moved? What cannot be executed
+        (a nonce too high) is nothing to order, and must not stand for what comes after it."""
+        pool = self.mempool
+        if self._pending_told or not len(pool) or self._pool_looked_at == pool.version:
+            return False
+        self._pool_looked_at = pool.version
+        return self.chain.has_pending(self.chain.head)
 
     def _deliver(self, peer: bytes, parcel: host.Parcel) -> None:
         if peer not in self.links:
