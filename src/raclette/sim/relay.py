@@ -235,33 +235,34 @@ class Relay:
         """Let an engine react, and carry out what it wants."""
         soon: SetTimer | None = None
         for effect in self._engines[node].handle(event):
-            kind = type(effect)
-            if kind is SetTimer:
-                if self._is_next(self.now + effect.delay) and (soon is None or soon.name == effect.name):  # type: ignore[union-attr]
-                    soon = effect  # type: ignore[assignment]
+            if isinstance(effect, SetTimer):
+                due = self.now + effect.delay
+                if due < self._undisturbed and self._is_next(due) and (soon is None or soon.name == effect.name):
+                    soon = effect
                 else:
-                    self._timers.set(self.now, node, effect.name, effect.delay)  # type: ignore[union-attr]
-            elif kind is Adopt:
+                    self._timers.set(due, node, effect.name, effect.delay)
+            elif isinstance(effect, Adopt):
                 register = self.register
-                self._chains[node].head = register.blocks[register.slots[effect.block_hash]].header  # type: ignore[union-attr]
-            elif kind is StopSealing:
+                self._chains[node].head = register.blocks[register.slots[effect.block_hash]].header
+            elif isinstance(effect, StopSealing):
                 self._searches.stop(node)
-            elif kind is CancelTimer:
-                self._timers.cancel(node, effect.name)  # type: ignore[union-attr]
-                soon = None if soon is not None and soon.name == effect.name else soon  # type: ignore[union-attr]
-            elif kind is Seal:
-                self._search(node, effect)  # type: ignore[arg-type]
-            elif kind is Publish:
-                self._publish(node, effect)  # type: ignore[arg-type]
+            elif isinstance(effect, CancelTimer):
+                self._timers.cancel(node, effect.name)
+                if soon is not None and soon.name == effect.name:
+                    soon = None
+            elif isinstance(effect, Seal):
+                self._search(node, effect)
+            elif isinstance(effect, Publish):
+                self._publish(node, effect)
             else:
                 self._refuse(effect)
         if soon is not None:
             self._fire_now(node, soon)
 
     def _is_next(self, due: int) -> bool:
-        """Is a timer that the current node sets for `due` the next thing that happens to it? Then it may as well fire
-        now, while the node is at hand: nobody else can tell, for nodes meet on the wires only."""
-        return due < self._undisturbed and due < self._timers.first[0] and due < self._searches.first[0]
+        """Is a timer that the undisturbed node sets for `due` the next thing that happens to it? Then it may as well
+        fire now, while the node is at hand: nobody else can tell, for nodes meet on the wires only."""
+        return due < self._timers.first[0] and due < self._searches.first[0]
 
     def _fire_now(self, node: int, timer: SetTimer) -> None:
         timers = self._timers

@@ -37,12 +37,11 @@ class Timers:
         self._near: list[tuple[int, int]] = []
         self._far: list[tuple[int, int]] = []
 
-    def set(self, now: int, node: int, name: str, delay: int) -> None:
-        """It fires `delay` ns after `now`, whatever was set before."""
+    def set(self, time: int, node: int, name: str, delay: int) -> None:
+        """It fires at `time`, `delay` ns from now, whatever was set before."""
         number = self._numbers.get(name)
         if number is None:
             number = self._name(name)
-        time = now + delay
         self._due[number][node] = time
         queued = self._queued[number]
         if not queued[node] or time < queued[node]:

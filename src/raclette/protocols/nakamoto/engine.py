@@ -193,7 +193,7 @@ class Nakamoto:
     # The head.
 
     def _adopt(self, now: int, before: bytes, effects: list[Effect]) -> None:
-        effects.append(Adopt(self._tree.head))
+        effects.append(_adopt(self._tree.head))
         depth = self._tree.fork_depth(before)
         if depth:
             self._reorganisations += 1
@@ -284,6 +284,12 @@ class Nakamoto:
             "early": len(self._early),
             "blocks_in_window": len(self._tree),
         }
+
+
+@lru_cache(maxsize=64)
+def _adopt(block_hash: bytes) -> Adopt:
+    """The same for all nodes of this process, which adopt the same blocks."""
+    return Adopt(block_hash)
 
 
 @lru_cache(maxsize=64)

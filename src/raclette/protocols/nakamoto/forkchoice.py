@@ -33,7 +33,7 @@ class Entry:
         self.total = total
         self.subtree = weight
         self.parent = parent
-        self.children: list[Entry] = []
+        self.children: tuple[Entry, ...] = ()
 
 
 class BlockTree:
@@ -137,7 +137,7 @@ class BlockTree:
     def _attach(self, header: Header, parent: Entry) -> Entry:
         weight = self._weight(header)
         entry = Entry(header, weight, parent.total + weight, parent)
-        parent.children.append(entry)
+        parent.children += (entry,)
         self._entries[entry.hash] = entry
         if self._ghost:
             above: Entry | None = parent
@@ -175,7 +175,7 @@ class BlockTree:
         old = self._root
         root = Entry(header, self._weight(header), old.total - old.weight, None)
         root.subtree += old.subtree
-        root.children.append(old)
+        root.children = (old,)
         old.parent = self._root = self._entries[root.hash] = root
         return True
 
