@@ -103,6 +103,7 @@ def _list(json: bool) -> None:
 
 def _describe(name: str, json: bool) -> None:
     from raclette.lab.experiments import find
+    from raclette.lab.experiments.reference import text_of
 
     experiment = find(name)
     if json:
@@ -130,11 +131,6 @@ def describe(experiment: "Experiment") -> dict[str, Any]:
             for p in experiment.parameters
         ],
     }
-
-
-def text_of(value: Any) -> str:
-    """A parameter's value as it is typed on the command line."""
-    return ",".join(f"{entry:.10g}" for entry in (value if isinstance(value, tuple) else (value,)))
 
 
 def _chosen(pairs: Sequence[str]) -> dict[str, str]:

@@ -21,6 +21,8 @@ _MEAN_NS = 600 * SECOND
 # The interval is large against the wires of the engines' world (half a millisecond), so that forks do not blur it.
 _INTERVAL_S = 600
 _STREAM = 1_100
+# Fewer intervals than this are no sample.
+_SAMPLE_MIN = 10
 
 
 def drawn(seed: int, count: int) -> list[float]:
@@ -52,7 +54,7 @@ def run(settings: Settings, progress: Progress) -> Result:
     nodes, blocks = settings.whole("nodes"), settings.whole("engine_blocks")
     progress(0.0, "draws")
     samples = {"draws": drawn(settings.seed, settings.whole("draws"))}
-    if blocks:
+    if blocks > _SAMPLE_MIN:
         progress(0.2, f"{nodes} engines, {blocks} blocks")
         samples["engines"] = mined(settings.seed, nodes, blocks)
     rows = [row for name, sample in samples.items() for row in _judge(name, sample, settings.seed)]
@@ -133,7 +135,9 @@ EXPERIMENT = Experiment(
     parameters=(
         Parameter("draws", "intervals drawn", 100_000, 100, 5_000_000, quick=20_000, whole=True),
         Parameter("nodes", "engines that mine", 8, 1, 100, quick=4, whole=True),
-        Parameter("engine_blocks", "blocks that they make; 0: none", 4_000, 0, 100_000, quick=500, whole=True),
+        Parameter(
+            "engine_blocks", "blocks that they make; 10 and fewer: none", 4_000, 0, 100_000, quick=500, whole=True
+        ),
     ),
     run=run,
 )

@@ -7,6 +7,7 @@ by the million. What is too rare to be drawn is counted a second way instead: se
 """
 
 from fractions import Fraction
+from functools import lru_cache
 from math import comb
 
 from raclette.lab.experiments.contract import Experiment, Paper, Parameter, Progress, Result, Row, Settings
@@ -20,8 +21,8 @@ RAPIDCHAIN = Paper(
 )
 OMNILEDGER = Paper("Kokoris-Kogias et al. 2018, OmniLedger", "section 6 (binomial distribution of shard failure)")
 _STREAM = 400
-# Events with fewer expected hits than this are counted, not drawn.
-_HITS_MIN = 10
+# Events with fewer expected hits than this are counted, not drawn; in larger committees than this that takes too long.
+_HITS_MIN, _COUNTED_MAX = 10, 300
 SHARES = {"P(at least 1/3)": Fraction(1, 3), "P(at least 2/3)": Fraction(2, 3)}
 
 
@@ -30,6 +31,7 @@ def seats(share: Fraction, members: int) -> int:
     return -(-share.numerator * members // share.denominator)
 
 
+@lru_cache(maxsize=1024)
 def at_least(p: float, members: int, bad: int, population: int = 0) -> Fraction:
     """The exact chance of `bad` or more bad members."""
     if population:
@@ -101,7 +103,7 @@ def _row(
     settings: Settings, quantity: str, at: dict[str, float], hits: int, exact: Fraction, bad: int, population: int
 ) -> Row:
     trials, theory = settings.whole("trials"), float(exact)
-    drawn = theory * trials >= _HITS_MIN
+    drawn = theory * trials >= _HITS_MIN or at["n"] > _COUNTED_MAX
     value = hits / trials if drawn else float(counted(at["p"], int(at["n"]), bad, population))
     return compare(
         quantity if drawn else f"{quantity}, counted",

@@ -137,7 +137,7 @@ EXPERIMENT = Experiment(
     claim="Replicas exchange 2 n (n - 1) messages, and commit after three message delays.",
     papers=(CASTRO_LISKOV, YIN),
     parameters=(
-        Parameter("n", "replicas", (4, 7, 10, 16, 31, 64, 100), 2, 400, quick=(4, 7, 16, 40), whole=True),
+        Parameter("n", "replicas", (4, 7, 10, 16, 31, 64, 100), 4, 400, quick=(4, 7, 16, 40), whole=True),
         Parameter("decisions", "decisions in a run", 3, 1, 100, whole=True),
         Parameter("delay_ms", "delay of every message (ms)", 10, 1, 1_000, whole=True),
     ),

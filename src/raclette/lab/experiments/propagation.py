@@ -14,7 +14,7 @@ from raclette.lab.experiments.contract import Experiment, Paper, Parameter, Prog
 from raclette.lab.experiments.published import published
 from raclette.lab.experiments.spreading import Spread, spread
 from raclette.lab.experiments.statistics import around, compare, mean_and_error
-from raclette.lab.figures import Axis, Figure, Layer, Line
+from raclette.lab.figures import Axis, Figure, Layer, Line, Points
 
 SIMBLOCK = Paper("Aoki et al. 2019, SimBlock", "section IV (propagation of blocks)")
 PERCENTS = (10, 50, 90)
@@ -41,6 +41,7 @@ def run(settings: Settings, progress: Progress) -> Result:
         for stop_and_wait, found in runs.items():
             rows += _rows(settings, interval, found, stop_and_wait)
             layers.append(_curve(interval, found, stop_and_wait))
+        layers += _reference(nodes, interval)
     return Result(tuple(rows), (_figure(nodes, layers),))
 
 
@@ -77,6 +78,14 @@ def _curve(interval: float, runs: list[Spread], stop_and_wait: bool) -> Line:
     return Line(name, times, [share / 100 for share in shares], dashed=not stop_and_wait)
 
 
+def _reference(nodes: int, interval: float) -> list[Layer]:
+    """SimBlock's own percentiles, where they are known."""
+    figures = [(published(f"simblock-p{p}-ms", {"nodes": nodes, "interval_s": interval}), p) for p in PERCENTS]
+    times = [figure.value / 1000 for figure, _ in figures if figure is not None]
+    shares = [percent / 100 for figure, percent in figures if figure is not None]
+    return [Points(f"SimBlock, every {interval:g} s", times, shares)] if times else []
+
+
 def _figure(nodes: int, layers: list[Layer]) -> Figure:
     return Figure(
         "propagation",
@@ -84,7 +93,7 @@ def _figure(nodes: int, layers: list[Layer]) -> Figure:
         Axis("time since it was mined (s)"),
         Axis("part of the nodes that have it", limits=(0, 1)),
         layers,
-        caption="Percentiles over all blocks and nodes, mean over the networks.",
+        caption="Percentiles over all blocks and nodes, mean over the networks. Points: SimBlock's own run.",
     )
 
 
