@@ -16,9 +16,11 @@ from raclette.node.node import Node
 from raclette.node.view import NodeView
 from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.protocols.pbft import quorum as quorums
+from raclette.protocols.pbft import views
 from raclette.protocols.pbft.evidence import encode_evidence
-from raclette.protocols.pbft.messages import Prepare
+from raclette.protocols.pbft.messages import NewView, Prepare
 from raclette.protocols.pbft.ordering import Ordering
+from raclette.protocols.pbft.view_change import ViewChanging
 from raclette.sim.checkers import (
     Audit,
     BoundedViews,
@@ -26,6 +28,7 @@ from raclette.sim.checkers import (
     ExactlyOnce,
     Liveness,
     MemoryBounds,
+    NewViews,
     NoHonestBan,
     Subject,
     Supply,
@@ -227,8 +230,6 @@ def test_a_fork_by_a_wrong_quorum_is_nobodys_crime(monkeypatch: pytest.MonkeyPat
 
 def test_an_honest_node_that_is_convicted_breaks_accountability(monkeypatch: pytest.MonkeyPatch) -> None:
     """A replica that forgets what it committed to when the view changes: Castro & Liskov 1999, 4.4 forbids it."""
-    from raclette.protocols.pbft.view_change import ViewChanging
-
     start = ViewChanging.start
 
     def forgetfully(self: ViewChanging, view: int) -> None:
@@ -241,6 +242,31 @@ def test_an_honest_node_that_is_convicted_breaks_accountability(monkeypatch: pyt
     simulation.run()
     details = found(simulation)["accountability"]
     assert all(detail.startswith("an honest node is convicted: committed in view 0") for detail in details)
+
+
+def test_a_view_that_starts_beside_what_was_prepared_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new primary starts from genesis, whatever the VIEW-CHANGEs show: a block may be committed twice."""
+    config = replace(QUICK, faults=(Crash(SECOND, 0, lasting=SECOND),), settle=SECOND)
+    simulation = Simulation(config)
+    simulation.run()
+    assert found(simulation) == {}
+    assert next(checker.seen for checker in simulation.checkers if isinstance(checker, NewViews)) >= 3
+
+    def from_genesis(self: ViewChanging, message: NewView) -> views.Base:
+        return views.Base(0, self.core.chain.genesis.hash, None)
+
+    monkeypatch.setattr(ViewChanging, "choose", from_genesis)
+    simulation = Simulation(config)
+    simulation.run()
+    assert "starts view 1 from height 0, prepared is height" in found(simulation)["new-views"][0]
+
+
+def test_a_view_entered_by_the_word_of_one_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ViewChanging, "proves", lambda self, message: True)
+    lies = {3: LiarSpec.of("forge", refused_percent=0, every_ms=50)}
+    simulation = Simulation(replace(QUICK, liars=lies, settle=SECOND))
+    simulation.run()
+    assert any("by the word of 1 of 4" in detail for detail in found(simulation)["new-views"])
 
 
 # Evidence and honour
@@ -337,4 +363,4 @@ def test_every_measure_has_a_limit_and_an_excess_is_found_once() -> None:
 def test_nobody_listens_who_has_nothing_to_listen_for() -> None:
     simulation = Simulation(QUICK)
     names = {cast(Checker, listener).name for listener in simulation.world.listeners}
-    assert names == {"accountability", "evidence"}
+    assert names == {"accountability", "evidence", "new-views"}

@@ -15,6 +15,7 @@ from raclette.sim.checkers.forensics import FORENSICS
 from raclette.sim.checkers.honour import NoFalseAccusation, NoHonestBan
 from raclette.sim.checkers.liveness import Liveness
 from raclette.sim.checkers.memory import MemoryBounds
+from raclette.sim.checkers.new_views import NewViews
 from raclette.sim.checkers.progress import Progress
 from raclette.sim.checkers.proof_of_work import Difficulty, ForkChoice, Timestamps
 from raclette.sim.checkers.quality import ChainGrowth, ChainQuality, CommonPrefix, WorkDone
@@ -39,6 +40,7 @@ def make_checkers(subject: Subject) -> list[Checker]:
         NoFalseAccusation(subject),
         NoHonestBan(subject),
         Progress(view_of),
+        *([NewViews(subject)] if protocol == "pbft" else []),
         *([BoundedViews(subject)] if protocol in VIEWS_MAX else []),
         *([Certificates(subject), Accountability(subject), EvidenceKept(subject)] if protocol in FORENSICS else []),
         *work,
@@ -72,6 +74,7 @@ __all__ = [
     "Liveness",
     "MemoryBounds",
     "Mode",
+    "NewViews",
     "NoFalseAccusation",
     "NoHonestBan",
     "Progress",

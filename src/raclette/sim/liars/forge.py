@@ -62,6 +62,6 @@ KIND = LiarKind(
     protocols=tuple(FORGERS),
     parameters={
         "every_ms": Parameter(150, 1, 60_000, "how often it does, in milliseconds"),
-        "refused_percent": Parameter(4, 0, 100, "how many of a hundred forgeries no honest gate lets pass"),
+        "refused_percent": Parameter(6, 0, 100, "how many of a hundred forgeries no honest gate lets pass"),
     },
 )
