@@ -80,7 +80,8 @@ def test_at_the_threshold_selfish_mining_earns_its_share() -> None:
 def test_selfish_mining_holds_quickly_in_the_machine_and_in_the_engines_trees() -> None:
     result = quick("selfish")
     assert result.verdict == "pass", [row for row in result.rows if row.verdict != "pass"]
-    assert {row.quantity for row in result.rows} == {"revenue", "revenue in the engine's trees", "threshold"}
+    worlds = {"revenue", "revenue in the engine's trees", "revenue among whole engines", "threshold"}
+    assert {row.quantity for row in result.rows} == worlds
 
 
 def test_another_gamma_is_told_apart() -> None:
@@ -96,7 +97,7 @@ def test_the_threshold_moves_with_gamma() -> None:
 
 def test_rows_are_the_same_for_the_same_seed_and_differ_for_another() -> None:
     experiment = find("selfish")
-    chosen = {"alpha": "0.3", "gamma": "0.5", "blocks": "20000", "engine_blocks": "500"}
+    chosen = {"alpha": "0.3", "gamma": "0.5", "blocks": "20000", "engine_blocks": "500", "world_blocks": "0"}
     first, again, other = (
         experiment.run(experiment.settings(chosen, seed=seed), no_progress).rows for seed in (1, 1, 2)
     )
