@@ -3,8 +3,8 @@
 PBFT bears one of four. The honest ones agree all the same, and what the liar signed twice is kept as evidence.
 """
 
-from raclette import SimConfig, simulate
+from raclette import LiarSpec, SimConfig, simulate
 
 for seed in range(3):
-    report = simulate(SimConfig(protocol="pbft", nodes=4, seed=seed, liars={1: "twins"}))
+    report = simulate(SimConfig(protocol="pbft", nodes=4, seed=seed, liars={1: LiarSpec("twins")}))
     print(f"seed {seed}: honest nodes agree: {report.agreed}, height {report.height}, violations {report.violations}")

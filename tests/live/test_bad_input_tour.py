@@ -151,11 +151,9 @@ def test_a_port_in_use_is_named_with_its_key(ground: Ground, key: str) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         here = f"127.0.0.1:{taken.getsockname()[1]}"
-        if section == "metrics":
-            ground.config.write_text(ground.config.read_text() + f'\n[metrics]\nlisten = "{here}"\n')
-        else:
-            port = ground.node.port if section == "network" else ground.node.rpc_port
-            change(ground.config, f'listen = "127.0.0.1:{port}"', f'listen = "{here}"')
+        node = ground.node
+        port = {"network": node.port, "rpc": node.rpc_port, "metrics": node.metrics_port}[section]
+        change(ground.config, f'listen = "127.0.0.1:{port}"', f'listen = "{here}"')
         assert start(ground, USAGE) == f"{key}: cannot listen on {here}: Address already in use"
 
 
