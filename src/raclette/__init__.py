@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from raclette.primitives.signing import Ed25519Signer
     from raclette.protocols import PROTOCOLS
     from raclette.sim.config import SimConfig, Workload
-    from raclette.sim.liars import LiarSpec
+    from raclette.sim.liars.contract import LiarSpec
     from raclette.sim.simulate import SimReport, simulate
     from raclette.store.contract import Store
     from raclette.store.database import open_store
@@ -51,7 +51,7 @@ _HOMES = {
     "HostedNode": "raclette.node.host",
     "Ledger": "raclette.chain.ledger",
     "LedgerSamples": "raclette.chain.ledger_exam",
-    "LiarSpec": "raclette.sim.liars",
+    "LiarSpec": "raclette.sim.liars.contract",
     "MemoryStore": "raclette.store.memory",
     "Node": "raclette.node.node",
     "NodeConfig": "raclette.node.node",
