@@ -18,8 +18,8 @@ from raclette.primitives.randomness import Random
 from raclette.sim.liars.contract import LiarKind, Parameter, Scene
 from raclette.sim.liars.liar import Liar
 
-# Tails that are repeated, in items: a tree of pairs is blind to one whose length is a power of two.
-TAILS = (1, 1, 2, 4)
+# Longest tail that is repeated by chance, in items.
+TAIL_MAX = 4
 # Kinds of content whose frames hold a list of transactions.
 LISTS = frozenset({"engine", "public_message", "bodies", "block_transactions"})
 
@@ -71,9 +71,16 @@ class Bodies(Liar):
                 items.pop()
             case 1 if len(items) > 1:
                 items[-1], items[-2] = items[-2], items[-1]
-            case _:
-                tail = self._random.choice(TAILS)
-                items.extend(items[-tail:] if tail <= len(items) else ())
+            case 2 if items:
+                items.extend(items[-1 - self._random.below(min(TAIL_MAX, len(items))) :])
+            case _ if items:
+                items.extend(items[-blind_tail(len(items)) :])
+
+
+def blind_tail(count: int) -> int:
+    """Length of the tail whose repetition a tree of pairs does not see: the largest power of two that divides `count`
+    (for a power of two itself the tree grows a level and does see it)."""
+    return count & -count
 
 
 def _make(scene: Scene) -> HostedNode:
@@ -84,5 +91,5 @@ KIND = LiarKind(
     "bodies",
     "shows blocks with other transactions than they have: repeated, left out, exchanged",
     _make,
-    parameters={"percent": Parameter(40, 1, 100, "how many of a hundred lists are false")},
+    parameters={"percent": Parameter(60, 1, 100, "how many of a hundred lists are false")},
 )

@@ -1,0 +1,49 @@
+"""Liars with false bodies and false headers: honest nodes see through both, and go on."""
+
+from dataclasses import replace
+
+import pytest
+
+from raclette.lab.mutants.ledger import _tree_of_pairs
+from raclette.primitives.units import MILLISECOND, SECOND
+from raclette.sim.config import SimConfig, Workload
+from raclette.sim.liars import LiarSpec
+from raclette.sim.liars.bodies import blind_tail
+from raclette.sim.liars.false_headers import FalseHeaders
+from raclette.sim.simulate import Simulation, simulate
+
+# Several transactions a block, so that there is something to lie about.
+LOAD = Workload(count=40, interval=20 * MILLISECOND, start=SECOND // 4)
+MINING = SimConfig(
+    protocol="nakamoto",
+    accounts=10,
+    workload=LOAD,
+    parameters={"block_interval_s": 1},
+    duration=8 * SECOND,
+    settle=600 * SECOND,
+)
+
+
+@pytest.mark.parametrize("protocol", ["pbft", "nakamoto"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_false_bodies_do_not_take_the_place_of_true_ones(protocol: str, seed: int) -> None:
+    config = replace(MINING, protocol=protocol, seed=seed, liars={1: LiarSpec.of("bodies", percent=80)})
+    report = simulate(config if protocol == "nakamoto" else replace(config, parameters={}))
+    assert report.agreed, report.violations
+    assert report.transactions == LOAD.count
+
+
+def test_a_tree_of_pairs_is_blind_to_the_tail_that_the_liar_repeats() -> None:
+    for count in (3, 5, 6, 7, 12):
+        items = [bytes([number + 1]) for number in range(count)]
+        assert _tree_of_pairs(items + items[-blind_tail(count) :]) == _tree_of_pairs(items)
+    assert _tree_of_pairs([b"a", b"b", b"a", b"b"]) != _tree_of_pairs([b"a", b"b"])
+
+
+def test_blocks_with_false_headers_are_on_nobodys_chain() -> None:
+    run = Simulation(replace(MINING, seed=3, liars={1: LiarSpec.of("false-headers", percent=100)}))
+    report = run.run()
+    assert report.agreed, report.violations
+    liar = run.world.hosts[1]
+    assert isinstance(liar.node, FalseHeaders)
+    assert liar.seals > 0
