@@ -65,7 +65,9 @@ class Kernel:
     def schedule(self, time: int, where: int, counter: int, content: int, action: Action, argument: Any) -> Ticket:
         """Let `action(argument)` happen at `time` (not before now). (time, where, counter) must be unique; `content`
         (64 bits) stands for the argument in the trace."""
-        heappush(self._heap, (time if time > self.now else self.now, where, counter, content, action, argument))
+        if time < self.now:
+            time = self.now
+        heappush(self._heap, (time, where, counter, content, action, argument))
         return where, counter
 
     def cancel(self, ticket: Ticket) -> None:

@@ -361,7 +361,7 @@ class Model:
 
     def _fold(self) -> None:
         m = self._miners
-        self._hash.update(m.trace[: m.meta[NOTED]].astype("<i8", copy=False).tobytes())
+        self._hash.update(m.trace[: m.meta[NOTED]].astype("<i8", copy=False).data)
         m.meta[NOTED] = 0
 
     def trace_digest(self) -> str:

@@ -119,7 +119,7 @@ class Rows:
     def fold(self) -> None:
         """Hash what happened since the last time."""
         w = self.wires
-        self._hash.update(w.trace[: w.meta[TRACED]].astype("<i8", copy=False).tobytes())
+        self._hash.update(w.trace[: w.meta[TRACED]].astype("<i8", copy=False).data)
         w.meta[TRACED] = 0
 
     def digest(self) -> str:
