@@ -13,7 +13,7 @@ from dataclasses import dataclass
 class Mutant:
     """`id` is unique within a protocol ("P1"); `invariants` are the names of the checkers of which one must fire;
     `source` says where the bug was published; `plant()` makes it so until the context ends; `where` names what it
-    replaces ("protocols.pbft.quorum.Committee.__init__")."""
+    replaces ("protocols.committee.Committee.__init__")."""
 
     id: str
     protocol: str

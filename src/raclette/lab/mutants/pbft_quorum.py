@@ -10,12 +10,12 @@ from typing import Any
 from raclette.lab.mutants.contract import Mutant
 from raclette.lab.mutants.planting import PROGRESS, SAFETY, Swap, mutant, with_quorum
 from raclette.primitives.signing import Claim
+from raclette.protocols.committee import Committee
 from raclette.protocols.pbft import ordering
 from raclette.protocols.pbft.codec import Codec
 from raclette.protocols.pbft.log import Filing
 from raclette.protocols.pbft.messages import Commit, Prepare, Vote
 from raclette.protocols.pbft.ordering import Ordering
-from raclette.protocols.pbft.quorum import Committee
 
 _init = Committee.__init__
 _on_vote = Ordering.on_vote

@@ -12,8 +12,9 @@ from raclette.chain.header import Header
 from raclette.engine.message import Message
 from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError, InvalidCertificate, Misuse
-from raclette.primitives.rlp import Encodable, Item, as_bytes, as_list, bytes_to_int, int_to_bytes
+from raclette.primitives.rlp import Encodable, Item, as_bytes, as_list, int_to_bytes
 from raclette.primitives.signing import SIGNATURE_BYTES, Claim
+from raclette.protocols.committee import decode_sender, decode_votes, encode_votes, expect, frame, u64
 from raclette.protocols.pbft.messages import (
     CheckpointVote,
     Commit,
@@ -72,7 +73,7 @@ class Codec:
         """Without a block's body. Raises Misuse for a message that is not PBFT's."""
         if isinstance(message, Vote):
             kind = PREPARE if isinstance(message, Prepare) else COMMIT
-            return _frame(
+            return frame(
                 kind,
                 [
                     int_to_bytes(message.view),
@@ -83,9 +84,9 @@ class Codec:
                 ],
             )
         if isinstance(message, PrePrepare):
-            return _frame(PRE_PREPARE, [int_to_bytes(message.view), message.header.encoded, message.claim.signature])
+            return frame(PRE_PREPARE, [int_to_bytes(message.view), message.header.encoded, message.claim.signature])
         if isinstance(message, CheckpointVote):
-            return _frame(
+            return frame(
                 CHECKPOINT,
                 [
                     int_to_bytes(message.height),
@@ -98,12 +99,12 @@ class Codec:
             return bytes((VIEW_CHANGE,)) + rlp.encode(self._view_change_item(message))
         if isinstance(message, NewView):
             changes: list[Encodable] = [self._view_change_item(change) for change in message.view_changes]
-            return _frame(NEW_VIEW, [int_to_bytes(message.view), changes, message.claim.signature])
+            return frame(NEW_VIEW, [int_to_bytes(message.view), changes, message.claim.signature])
         if isinstance(message, Committed):
-            return _frame(COMMITTED, [message.header.encoded, message.certificate])
+            return frame(COMMITTED, [message.header.encoded, message.certificate])
         if isinstance(message, Status):
             numbers = (message.view, int(message.active), message.final, message.tip, message.low)
-            return _frame(STATUS, [int_to_bytes(number) for number in numbers])
+            return frame(STATUS, [int_to_bytes(number) for number in numbers])
         raise Misuse(f"not a message of pbft: {message!r}")
 
     def encode_certificate(self, certificate: Certificate | None) -> list[Encodable]:
@@ -114,14 +115,14 @@ class Codec:
             int_to_bytes(certificate.view),
             int_to_bytes(certificate.height),
             certificate.block_hash,
-            *_encode_votes(certificate.votes),
+            *encode_votes(certificate.votes),
         ]
 
     def encode_finality(
         self, view: int, votes: tuple[tuple[int, bytes], ...], descendants: tuple[Header, ...]
     ) -> bytes:
         """What the chain keeps beside a block: COMMITs of a quorum for it or for its last descendant given."""
-        return rlp.encode([int_to_bytes(view), *_encode_votes(votes), [header.encoded for header in descendants]])
+        return rlp.encode([int_to_bytes(view), *encode_votes(votes), [header.encoded for header in descendants]])
 
     def view_change_content(self, view: int, checkpoint: Certificate | None, prepared: Certificate | None) -> bytes:
         """The bytes that a VIEW-CHANGE signs."""
@@ -153,9 +154,9 @@ class Codec:
         items = as_list(item)
         if not items:
             return None
-        view, height, block_hash, signers, signatures = _expect(items, 5)
+        view, height, block_hash, signers, signatures = expect(items, 5)
         votes = self._votes(signers, signatures)
-        return Certificate(_u64(view), _u64(height), as_bytes(block_hash, 32), votes)
+        return Certificate(u64(view), u64(height), as_bytes(block_hash, 32), votes)
 
     def decode_finality(self, header: Header, certificate: bytes) -> FinalityProof:
         """A certificate that fits `header`. Raises InvalidCertificate."""
@@ -164,7 +165,7 @@ class Codec:
             raise InvalidCertificate("certificate-size", f"{len(certificate)} bytes, at most {size_max}")
         try:
             view_item, signers, signatures, chain = rlp.decode_list(certificate, 4)
-            view = _u64(view_item)
+            view = u64(view_item)
             votes = self._votes(signers, signatures)
             descendants = tuple(Header.decode(as_bytes(item)) for item in as_list(chain))
         except DecodeError as error:
@@ -193,24 +194,11 @@ class Codec:
         return int.from_bytes(certificate[first:last], "big")
 
     def _votes(self, signers: Item, signatures: Item) -> tuple[tuple[int, bytes], ...]:
-        bits = bytes_to_int(signers, size_max=(self.committee.size + 7) // 8)
-        if bits >> self.committee.size:
-            raise DecodeError("certificate-signer", "number outside the committee")
-        numbers = [number for number in range(self.committee.size) if bits >> number & 1]
         # PBFT-4: a quorum of distinct replicas, or it is not a certificate.
-        if len(numbers) < self.committee.quorum:
-            raise DecodeError("certificate-quorum", f"{len(numbers)} signers where {self.committee.quorum} are needed")
-        joined = as_bytes(signatures, SIGNATURE_BYTES * len(numbers))
-        return tuple(
-            (number, joined[place * SIGNATURE_BYTES : (place + 1) * SIGNATURE_BYTES])
-            for place, number in enumerate(numbers)
-        )
+        return decode_votes(self.committee, signers, signatures)
 
     def _sender(self, item: Item) -> int:
-        number = bytes_to_int(item, size_max=2)
-        if number >= self.committee.size:
-            raise DecodeError("pbft-sender", f"{number} in a committee of {self.committee.size}")
-        return number
+        return decode_sender(self.committee, item)
 
     def _claim(self, sender: int, digest: bytes, signature: Item) -> Claim:
         return Claim(self.committee.ids[sender], digest, as_bytes(signature, SIGNATURE_BYTES))
@@ -226,26 +214,26 @@ class Codec:
         return Commit(view, height, block_hash, sender, self._claim(sender, digest, signature))
 
     def _vote(self, items: list[Item]) -> tuple[int, int, bytes, int, Item]:
-        view, height, block_hash, sender, signature = _expect(items, 5)
-        return _u64(view), _u64(height), as_bytes(block_hash, 32), self._sender(sender), signature
+        view, height, block_hash, sender, signature = expect(items, 5)
+        return u64(view), u64(height), as_bytes(block_hash, 32), self._sender(sender), signature
 
     def _pre_prepare(self, items: list[Item]) -> PrePrepare:
-        view_item, header_item, signature = _expect(items, 3)
-        view, header = _u64(view_item), Header.decode(as_bytes(header_item))
+        view_item, header_item, signature = expect(items, 3)
+        view, header = u64(view_item), Header.decode(as_bytes(header_item))
         sender = self.committee.primary(view)
         digest = self.committee.prepare_digest(view, header.number, header.hash)
         return PrePrepare(view, header, sender, self._claim(sender, digest, signature))
 
     def _checkpoint(self, items: list[Item]) -> CheckpointVote:
-        height_item, hash_item, sender_item, signature = _expect(items, 4)
-        height, block_hash, sender = _u64(height_item), as_bytes(hash_item, 32), self._sender(sender_item)
+        height_item, hash_item, sender_item, signature = expect(items, 4)
+        height, block_hash, sender = u64(height_item), as_bytes(hash_item, 32), self._sender(sender_item)
         digest = self.committee.checkpoint_digest(height, block_hash)
         return CheckpointVote(height, block_hash, sender, self._claim(sender, digest, signature))
 
     def _view_change(self, items: list[Item]) -> ViewChange:
-        view_item, checkpoint_item, prepared_item, sender_item, signature = _expect(items, 5)
+        view_item, checkpoint_item, prepared_item, sender_item, signature = expect(items, 5)
         return self.make_view_change(
-            _u64(view_item),
+            u64(view_item),
             self.decode_certificate(checkpoint_item),
             self.decode_certificate(prepared_item),
             self._sender(sender_item),
@@ -276,9 +264,9 @@ class Codec:
         return ViewChange(view, checkpoint, prepared, sender, claim, tuple(proof))
 
     def _new_view(self, items: list[Item]) -> NewView:
-        view_item, changes_item, signature = _expect(items, 3)
+        view_item, changes_item, signature = expect(items, 3)
         changes = tuple(self._view_change(as_list(item)) for item in as_list(changes_item))
-        return self.make_new_view(_u64(view_item), changes, as_bytes(signature, SIGNATURE_BYTES))
+        return self.make_new_view(u64(view_item), changes, as_bytes(signature, SIGNATURE_BYTES))
 
     def make_new_view(self, view: int, changes: tuple[ViewChange, ...], signature: bytes) -> NewView:
         """Put together with all its claims; certificates that several replicas share are listed once."""
@@ -289,7 +277,7 @@ class Codec:
         return NewView(view, changes, sender, claim, tuple(proof))
 
     def _committed(self, items: list[Item]) -> Committed:
-        header_item, certificate_item = _expect(items, 2)
+        header_item, certificate_item = expect(items, 2)
         header, certificate = Header.decode(as_bytes(header_item)), as_bytes(certificate_item)
         try:
             proof = self.decode_finality(header, certificate)
@@ -298,26 +286,7 @@ class Codec:
         return Committed(header, certificate, proof.claims)
 
     def _status(self, items: list[Item]) -> Status:
-        view, active, final, tip, low = (_u64(item) for item in _expect(items, 5))
+        view, active, final, tip, low = (u64(item) for item in expect(items, 5))
         if active > 1:
             raise DecodeError("pbft-status", f"active is {active}")
         return Status(view, bool(active), final, tip, low)
-
-
-def _frame(kind: int, items: list[Encodable]) -> bytes:
-    return bytes((kind,)) + rlp.encode(items)
-
-
-def _expect(items: list[Item], count: int) -> list[Item]:
-    if len(items) != count:
-        raise DecodeError("rlp-count", f"{len(items)} items where {count} belong")
-    return items
-
-
-def _u64(item: Item) -> int:
-    return bytes_to_int(item, size_max=8)
-
-
-def _encode_votes(votes: tuple[tuple[int, bytes], ...]) -> tuple[bytes, bytes]:
-    bits = sum([1 << number for number, _ in votes])
-    return int_to_bytes(bits), b"".join([signature for _, signature in votes])

@@ -3,41 +3,16 @@
 Unknown keys and values out of range are refused with their path, so that two replicas never differ by a typing error.
 """
 
-from typing import Annotated
+from pydantic import Field, model_validator
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
-
-from raclette.primitives.signing import NODE_ID_BYTES
+from raclette.protocols.committee import ValidatorList, parse_node_id
 from raclette.protocols.parameters import ProtocolParameters
-
-# Votes grow with the square of the committee, and a NEW-VIEW with its square too: beyond this it passes a frame.
-VALIDATORS_MAX = 128
-
-
-def _as_list(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def parse_node_id(text: str) -> bytes:
-    """A node id written as 0x and 64 hex digits. Raises ValueError."""
-    node_id = bytes.fromhex(text[2:]) if text[:2] == "0x" else b""
-    if len(node_id) != NODE_ID_BYTES:
-        raise ValueError(f"{text!r} is not a node id (0x and {2 * NODE_ID_BYTES} hex digits)")
-    return node_id
 
 
 class Parameters(ProtocolParameters):
     """PBFT-60: `config.protocol` of a PBFT chain. Times in milliseconds, intervals and windows in blocks."""
 
-    validators: Annotated[
-        list[str],
-        BeforeValidator(_as_list),
-        Field(
-            min_length=1,
-            max_length=VALIDATORS_MAX,
-            description="Node ids, 0x and 64 hex digits each; the order gives the replicas their numbers.",
-        ),
-    ]
+    validators: ValidatorList
     # Long against a commit (milliseconds to half a second across the world), short against a person's patience.
     view_timeout_ms: int = Field(
         2_000, ge=10, le=600_000, description="Patience with a primary that owes a block, in milliseconds."
@@ -61,13 +36,6 @@ class Parameters(ProtocolParameters):
     clock_drift_s: int = Field(
         15, ge=0, le=3_600, description="How many seconds ahead of the local clock a block's time may be."
     )
-
-    @field_validator("validators")
-    @classmethod
-    def _distinct_node_ids(cls, texts: list[str]) -> list[str]:
-        if len({parse_node_id(text) for text in texts}) != len(texts):
-            raise ValueError("a node id is listed twice")
-        return texts
 
     @model_validator(mode="after")
     def _consistent(self) -> "Parameters":

@@ -1,30 +1,20 @@
 """Who votes, how many are enough, and what a set of votes proves.
 
-n replicas of which f = floor((n-1)/3) may lie. A quorum is ceil((n+f+1)/2): any two share at least f+1 replicas, so at
-least one honest one, and n-f honest replicas always suffice for one. For n = 3f+1 this is the paper's 2f+1.
+The numbers are those of any committee that stands in genesis (`protocols.committee`); the statements are PBFT's own.
 
 A certificate is a quorum of signatures over one statement. It proves itself to anybody who knows the committee.
 """
 
-from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from raclette.primitives.signing import Claim, digest_of
+from raclette.primitives.signing import digest_of
+from raclette.protocols import committee
 
 
-class Committee:
-    """The replicas in genesis order; a replica's number is its place."""
+class Committee(committee.Committee):
+    """PBFT-1: n, f and the quorum; and what its replicas sign."""
 
-    __slots__ = ("chain_id", "faults", "ids", "numbers", "quorum", "size")
-
-    def __init__(self, ids: Sequence[bytes], chain_id: int) -> None:
-        self.ids = tuple(ids)
-        self.chain_id = chain_id
-        self.numbers = {node_id: number for number, node_id in enumerate(self.ids)}
-        self.size = len(self.ids)
-        # PBFT-1: n, f and the quorum.
-        self.faults = (self.size - 1) // 3
-        self.quorum = (self.size + self.faults + 2) // 2
+    __slots__ = ()
 
     def primary(self, view: int) -> int:
         """PBFT-2: the replica that proposes in `view` (always taken modulo n)."""
@@ -49,10 +39,6 @@ class Committee:
     def new_view_digest(self, view: int, signatures: bytes) -> bytes:
         """What a NEW-VIEW signs: the VIEW-CHANGEs' signatures stand for their contents."""
         return digest_of("raclette/pbft/new-view", self.chain_id, view, signatures)
-
-    def claims(self, digest: bytes, votes: Iterable[tuple[int, bytes]]) -> tuple[Claim, ...]:
-        """One claim per vote (replica number, signature) over `digest`."""
-        return tuple(Claim(self.ids[number], digest, signature) for number, signature in votes)
 
 
 class Certificate(NamedTuple):
