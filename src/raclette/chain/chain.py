@@ -65,6 +65,10 @@ class Chain(ChainReads):
         self.reward_of: Callable[[int], int] = lambda number: 0
         # Told which candidates a block built here left out, and why. For the mempool.
         self.on_refused: Callable[[Sequence[tuple[Transaction, str]]], None] = lambda refused: None
+        # Does a transaction of this account wait? And: so many drawn from those that wait, the best of them kept, by a
+        # lottery with this seed. Both are the mempool's.
+        self.waits_for: Callable[[bytes], bool] = lambda account: False
+        self.draw: Callable[[Container[bytes], int, int, int], Iterable[Transaction]] | None = None
         self._candidates = candidates
         self._invalid: dict[bytes, InvalidBlock] = {}
         # Keys changed by so many of the lowest blocks above the base, all due to go into it.
@@ -122,6 +126,14 @@ class Chain(ChainReads):
                 return True
         return False
 
+    def pending_from(self, account: bytes) -> bool:
+        """Does an executable transaction of this account wait?"""
+        return self.waits_for(account)
+
+    def sends(self, block_hash: bytes, account: bytes) -> bool:
+        """Did this account send a transaction of a block of the tree? Raises Misuse."""
+        return any(transaction.sender == account for transaction in self.executed(block_hash).transactions)
+
     def build(self, parent: Header, draft: DraftLike) -> Block:
         """A valid block on `parent` with transactions from the mempool; known from then on. Raises Misuse."""
         parent = self._entered(self._need_header(parent.hash))
@@ -129,7 +141,11 @@ class Chain(ChainReads):
         if layer is None or trie is None:
             raise Misuse(f"the state of block {parent.hash.hex()} is not kept")
         reward = self.reward_of(parent.number + 1)
-        candidates = self._candidates(self._unadopted(parent))
+        skip = self._unadopted(parent)
+        if draft.sample and self.draw is not None:
+            candidates = self.draw(skip, draft.sample, draft.transactions_max, draft.sample_seed)
+        else:
+            candidates = self._candidates(skip)
         outcome, refused = self._executor.build(parent, draft, reward, candidates, layer, trie)
         self._built[outcome.block.header.prehash] = outcome
         while len(self._built) > self._limits.built_max:

@@ -30,6 +30,12 @@ class DraftLike(Protocol):
     def difficulty(self) -> int: ...
     @property
     def extra_data(self) -> bytes: ...
+    @property
+    def transactions_max(self) -> int: ...
+    @property
+    def sample(self) -> int: ...
+    @property
+    def sample_seed(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,9 @@ class Executor:
             parent.number + 1, draft.timestamp, draft.beneficiary, parent.base_fee, parent.gas_limit, reward
         )
         journal = StateJournal(layer)
-        result = self._ledger.execute(context, self._within_limits(candidates), journal, strict=False)
+        result = self._ledger.execute(
+            context, self._within_limits(candidates, draft.transactions_max), journal, strict=False
+        )
         changes = journal.changes()
         new = self.update(trie, changes)
         raws = tuple(transaction.raw for transaction in result.included)
@@ -87,11 +95,13 @@ class Executor:
         executed = Executed(header, tuple(result.receipts), tuple(result.included))
         return Outcome(Block(header, raws), executed, changes, new, reward), result.refused
 
-    def _within_limits(self, candidates: Iterable[Transaction]) -> Iterator[Transaction]:
+    def _within_limits(self, candidates: Iterable[Transaction], wanted: int) -> Iterator[Transaction]:
+        """As many as the chain allows, and no more than `wanted` (0: no limit of its own)."""
+        most = min(wanted or self._limits.transactions_max, self._limits.transactions_max)
         size = 0
         for count, transaction in enumerate(candidates):
             size += len(transaction.raw)
-            if count == self._limits.transactions_max or size > self._limits.bytes_max:
+            if count == most or size > self._limits.bytes_max:
                 return
             yield transaction
 

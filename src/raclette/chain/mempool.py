@@ -153,6 +153,17 @@ class Mempool:
             return iter(chosen)
         return self._ranking.in_order(skip)
 
+    def drawn(self, skip: Container[bytes], sample: int, keep: int, seed: int) -> list[Transaction]:
+        """The `keep` best (all, if 0) of `sample` pending transactions, drawn by a lottery of this seed."""
+        waiting = [entry.transaction for entry in self._entries.values() if is_pending(entry)]
+        waiting.sort(key=lambda transaction: transaction.hash)
+        return best_of_sample(waiting, self.of_pending, skip, sample, keep or sample, Random(seed))
+
+    def has_pending_from(self, sender: bytes) -> bool:
+        """Does an executable transaction of this sender wait?"""
+        lane = self._lanes.get(sender)
+        return sender in self._loose or (lane is not None and lane.next < lane.end)
+
     def of_pending(self, transaction: Transaction) -> Iterator[Transaction]:
         """The pending transactions of the same lane, in nonce order."""
         lane = self._lanes.get(_lane_key(transaction))

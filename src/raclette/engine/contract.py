@@ -24,12 +24,19 @@ Lookup: TypeAlias = Callable[[bytes], Header | None]
 
 
 class Draft(NamedTuple):
-    """What the engine decides about a block; the chain fills in transactions, roots and gas."""
+    """What the engine decides about a block; the chain fills in transactions, roots and gas.
+
+    `transactions_max` is the protocol's own limit, if it has one below the chain's (0: none). If `sample` is not 0, the
+    block's transactions are the best of so many drawn from those that wait, by a lottery seeded with `sample_seed`.
+    """
 
     timestamp: int
     beneficiary: bytes = ZERO_ADDRESS
     difficulty: int = 1
     extra_data: bytes = b""
+    transactions_max: int = 0
+    sample: int = 0
+    sample_seed: int = 0
 
 
 class ChainView(Protocol):
@@ -71,6 +78,12 @@ class ChainView(Protocol):
 
     def has_pending(self, parent: Header) -> bool:
         """Would a block on `parent` contain a transaction?"""
+
+    def pending_from(self, account: bytes) -> bool:
+        """Does a transaction that `account` sent wait here, executable on the head?"""
+
+    def sends(self, block_hash: bytes, account: bytes) -> bool:
+        """Did `account` send a transaction of this block (of the tree)?"""
 
     def build(self, parent: Header, draft: Draft) -> Block:
         """A valid block on `parent` with transactions from the mempool; known to the chain from then on (unsealed)."""

@@ -23,7 +23,8 @@ class Broadcast(NamedTuple):
 
 
 class Publish(NamedTuple):
-    """To everybody, by gossip. Used for blocks: the node announces, relays and repairs."""
+    """To everybody, by gossip. The node announces, relays and repairs blocks that the engine has taken. A message that
+    carries no block is relayed only as engines publish it: whoever finds it worth passing on does so, once."""
 
     message: Message
 
@@ -72,6 +73,14 @@ class Finalize(NamedTuple):
     certificate: bytes
 
 
+class Certify(NamedTuple):
+    """Keep this proof with a known block that need not be final, in place of one kept before: whoever asks for the
+    block gets it too."""
+
+    block_hash: bytes
+    certificate: bytes
+
+
 class Fetch(NamedTuple):
     """We lack this block: get it, and missing ancestors, from `peer` or anybody. Answered by `BlockReceived`."""
 
@@ -98,6 +107,7 @@ Effect: TypeAlias = (
     | StopSealing
     | Adopt
     | Finalize
+    | Certify
     | Fetch
     | Accuse
 )

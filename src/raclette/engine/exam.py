@@ -22,12 +22,14 @@ from typing import Any, NoReturn
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
+from raclette.chain.roll import Member
 from raclette.engine.contract import Engine, EngineFactory, EngineSetup
 from raclette.engine.effects import (
     Accuse,
     Adopt,
     Broadcast,
     CancelTimer,
+    Certify,
     Effect,
     Fetch,
     Finalize,
@@ -66,6 +68,8 @@ CHAIN_ID = 1
 
 # Genesis parameters, either fixed or made from the node ids of the exam's engines (for protocols with a committee).
 ExamParameters = Mapping[str, Any] | Callable[[Sequence[bytes]], Mapping[str, Any]]
+# Who is on the roll, made from those ids (for protocols that weigh votes by stake).
+ExamRoll = Callable[[Sequence[bytes]], tuple[Member, ...]]
 Sealer = Callable[[Header, int], Header | None]
 
 
@@ -91,14 +95,19 @@ class Subject:
 
 
 def check_engine(
-    factory: EngineFactory, parameters: ExamParameters, *, seed: int = 1, sealer: Sealer | None = None
+    factory: EngineFactory,
+    parameters: ExamParameters,
+    *,
+    seed: int = 1,
+    sealer: Sealer | None = None,
+    roll: ExamRoll | None = None,
 ) -> None:
     """Put `factory`'s engines through the exam. Raises InvariantBroken naming the first broken claim.
 
     `sealer` answers `Seal(header, target)` with a sealed header (or None: not found); by default it tries nonces with
-    sha256d(prehash || nonce), so the parameters must make that easy.
+    sha256d(prehash || nonce), so the parameters must make that easy. `roll` says who is on the roll.
     """
-    exam = _World(factory, parameters, seed, sealer or _search)
+    exam = _World(factory, parameters, seed, sealer or _search, roll or (lambda ids: ()))
     exam.run()
     _check_surface(exam)
     _check_purity(exam)
@@ -124,13 +133,16 @@ def _search(header: Header, target: int) -> Header | None:
 class _World:
     """Everything arrives, in order, after a millisecond."""
 
-    def __init__(self, factory: EngineFactory, parameters: ExamParameters, seed: int, sealer: Sealer) -> None:
+    def __init__(
+        self, factory: EngineFactory, parameters: ExamParameters, seed: int, sealer: Sealer, roll: ExamRoll
+    ) -> None:
         self.factory = factory
         self.sealer = sealer
         self.rng = Random(seed)
         self.now = EXAM_START
         self.signatures = IdealSignatures(b"exam")
         ids = [bytes((0xE0 + number,)) * 32 for number in range(EXAM_ENGINES)]
+        self.roll = roll(ids)
         self.parameters = dict(parameters(ids) if callable(parameters) else parameters)
         self.messages: list[tuple[bytes, Message]] = []
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
@@ -142,7 +154,9 @@ class _World:
 
     def new_chain(self) -> LightChain:
         genesis = Header(parent_hash=bytes(32), number=0, timestamp=EXAM_START // SECOND)
-        return LightChain(CHAIN_ID, genesis)
+        chain = LightChain(CHAIN_ID, genesis)
+        chain.roll = self.roll
+        return chain
 
     def new_engine(self, node_id: bytes, chain: LightChain, records: Mapping[bytes, bytes]) -> Engine:
         signer = self.signatures.signer(node_id)
@@ -251,6 +265,10 @@ def apply_to_chain(chain: LightChain, effect: Effect) -> None:
         chain.adopt(effect.block_hash)
     elif isinstance(effect, Finalize):
         chain.finalize(effect.block_hash, effect.certificate)
+    elif isinstance(effect, Certify):
+        if chain.header(effect.block_hash) is None:
+            _fail("Certify names a block that the chain does not have")
+        chain.keep_certificate(effect.block_hash, effect.certificate)
 
 
 def _check_surface(exam: _World) -> None:

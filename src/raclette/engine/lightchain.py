@@ -7,7 +7,7 @@ executed, so two chains agree on it exactly if they executed the same transactio
 from collections.abc import Callable, Sequence
 
 from raclette.chain.block import Block
-from raclette.chain.header import Header
+from raclette.chain.header import ADDRESS_BYTES, Header
 from raclette.chain.ledger import StateReader
 from raclette.chain.roll import Member
 from raclette.engine.contract import Draft
@@ -29,6 +29,11 @@ class NoState:
 def light_root(transactions: Sequence[bytes]) -> bytes:
     """Stands for the transactions root."""
     return keccak256(b"".join(len(item).to_bytes(4, "big") + item for item in transactions))
+
+
+def light_sender(transaction: bytes) -> bytes:
+    """The account that a transaction is said to be of: its first bytes."""
+    return transaction[:ADDRESS_BYTES]
 
 
 def light_genesis(chain_id: int = 1, timestamp: int = 0) -> Header:
@@ -77,10 +82,16 @@ class LightChain:
     def has_pending(self, parent: Header) -> bool:
         return bool(self._candidates(parent, 1))
 
+    def pending_from(self, account: bytes) -> bool:
+        return any(light_sender(item) == account for item in self.pool)
+
+    def sends(self, block_hash: bytes, account: bytes) -> bool:
+        return any(light_sender(item) == account for item in self._blocks[block_hash].transactions)
+
     def build(self, parent: Header, draft: Draft) -> Block:
         if parent.hash not in self._blocks:
             raise Misuse(f"building on unknown block {parent.number}")
-        transactions = tuple(self._candidates(parent, LIGHT_BLOCK_TRANSACTIONS))
+        transactions = tuple(self._candidates(parent, draft.transactions_max or LIGHT_BLOCK_TRANSACTIONS))
         root = light_root(transactions)
         header = Header(
             parent_hash=parent.hash,
@@ -146,6 +157,10 @@ class LightChain:
         self._certificates[block_hash] = certificate
         if header.number > self.finalized.number:
             self.finalized = header
+
+    def keep_certificate(self, block_hash: bytes, certificate: bytes) -> None:
+        """Keep a proof with a known block, final or not."""
+        self._certificates[self._blocks[block_hash].hash] = certificate
 
     def durable_copy(self) -> "LightChain":
         """What a crash leaves: the final branch and its certificates."""

@@ -6,7 +6,7 @@ A block is passed on by gossip only after the engine has taken it: nobody relays
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from raclette.chain.block import Block
 from raclette.chain.compact import Reassembly, encode_short_ids
@@ -34,8 +34,12 @@ if TYPE_CHECKING:
 
 # Public block frames kept to answer a neighbour's GRAFT: it grafts within seconds; older blocks come by sync.
 PUBLIC_FRAMES_MAX = 64
+# Public statements without a block (votes) kept likewise: a few heights of the largest electorates.
+STATEMENTS_MAX = 4_096
 # Most bytes of transactions in one answer for a compact body; the asker asks again for the rest.
 ANSWER_BYTES_MAX = 2 * 1024 * 1024
+
+T = TypeVar("T")
 
 
 class BlockDesk:
@@ -48,6 +52,9 @@ class BlockDesk:
         self._spread = node.spread
         self._assemblies = Assemblies()
         self._public: OrderedDict[bytes, tuple[bytes, str]] = OrderedDict()
+        # Public statements without a block: frames by id, and from whom those came that the engine has not published.
+        self._statements: OrderedDict[bytes, tuple[bytes, str]] = OrderedDict()
+        self._heard: OrderedDict[bytes, bytes] = OrderedDict()
         # Public messages that the engine is looking at: block hash -> whom they came from, frame, kind.
         self._judging: dict[bytes, tuple[bytes, bytes, str]] = {}
         # Answers that each peer may still send: one for each question, however late.
@@ -68,9 +75,13 @@ class BlockDesk:
         return encode_engine(self._node.engine.encode(message), ids, public=public)
 
     def publish(self, message: Message) -> None:
-        """Our own public message about a block, to everybody."""
+        """A public message about a block of our own, or a statement that the engine finds worth passing on."""
         if not carries_block(message):
-            raise TypeError(f"{message.kind} carries no block: only blocks are published")
+            payload = self._node.engine.encode(message)
+            item = keccak256(payload)
+            _keep(self._statements, item, (encode_engine(payload, None, public=True), message.kind))
+            self._spread.publish(Topic.BLOCKS, (item,), self._heard.pop(item, None))
+            return
         block_hash = message.header.hash
         self._keep_public(block_hash, self.frame(message, public=True), message.kind)
         self._spread.publish(Topic.BLOCKS, (block_hash,))
@@ -81,7 +92,8 @@ class BlockDesk:
             self._public.popitem(last=False)
 
     def _payloads(self, ids: Sequence[bytes]) -> list[tuple[bytes, str]]:
-        return [self._public[item] for item in ids if item in self._public]
+        held = (self._public.get(item) or self._statements.get(item) for item in ids)
+        return [frame for frame in held if frame is not None]
 
     # In
 
@@ -89,7 +101,8 @@ class BlockDesk:
         """A consensus message from a peer."""
         message = said.message
         if not carries_block(message):
-            self._node.tell(Received(self._out.now, peer, message))
+            if not said.public or self._is_news(peer, message):
+                self._node.tell(Received(self._out.now, peer, message))
             return
         block_hash = message.header.hash
         if said.public and not self._spread.fresh(peer, Topic.BLOCKS, (block_hash,)):
@@ -109,6 +122,15 @@ class BlockDesk:
             return
         reassembly = Reassembly(message.header, said.short_ids, self._node.mempool.by_short_id)
         self._act(self._assemblies.add(waiting, reassembly))
+
+    def _is_news(self, peer: bytes, statement: Message) -> bool:
+        """A public statement without a block: heard for the first time? If the engine publishes it, it goes on to the
+        others."""
+        item = keccak256(self._node.engine.encode(statement))
+        if not self._spread.fresh(peer, Topic.BLOCKS, (item,)):
+            return False
+        _keep(self._heard, item, peer)
+        return True
 
     def _is_stale(self, header: Header) -> bool:
         """A block that everybody has had for long, so one repeated by a stranger does not go round again."""
@@ -205,3 +227,10 @@ class BlockDesk:
             if public:
                 self._judging[block.hash] = (peer, self.frame(whole, public=True), whole.kind)
             self._node.tell(Received(self._out.now, peer, whole))
+
+
+def _keep(memory: OrderedDict[bytes, T], key: bytes, value: T) -> None:
+    """Remember it; the oldest is forgotten."""
+    memory[key] = value
+    if len(memory) > STATEMENTS_MAX:
+        memory.popitem(last=False)

@@ -32,6 +32,7 @@ class EngineDesk:
             effects.StopSealing: self._out.emit,
             effects.Adopt: self._adopt,
             effects.Finalize: self._finalize,
+            effects.Certify: self._certify,
             effects.Fetch: self._fetch,
             effects.Accuse: self._accuse,
         }
@@ -89,6 +90,9 @@ class EngineDesk:
         node = self._node
         if node.chain.finalize(effect.block_hash, effect.certificate):
             self._out.emit(NewFinal(node.chain.finalized))
+
+    def _certify(self, effect: effects.Certify) -> None:
+        self._node.chain.keep_certificate(effect.block_hash, effect.certificate)
 
     def _fetch(self, effect: effects.Fetch) -> None:
         self._node.sync.want(effect.peer, effect.block_hash)

@@ -81,6 +81,8 @@ class Node:
         )
         self.engine = make_engine(config.genesis.protocol, setup, seal_check=config.seal_check)
         self.chain.reward_of = self.engine.reward
+        self.chain.waits_for = self.mempool.has_pending_from
+        self.chain.draw = self.mempool.drawn
         self.gate = NodeGate(self.engine, self.decode)
         self.out = Outbound()
         self._inbox: deque[Event] = deque()

@@ -82,13 +82,21 @@ class LightChain:
         """There is no roll here."""
         return ()
 
+    def pending_from(self, account: bytes) -> bool:
+        """There are no accounts here."""
+        return False
+
+    def sends(self, block_hash: bytes, account: bytes) -> bool:
+        """There are no accounts here."""
+        return False
+
     def has_pending(self, parent: Header) -> bool:
         """Never."""
         return False
 
     def build(self, parent: Header, draft: Draft) -> Block:
         """An empty block on `parent`."""
-        timestamp, beneficiary, difficulty, extra_data = draft
+        timestamp, beneficiary, difficulty, extra_data = draft[:4]
         header = _filled(
             Header,
             {

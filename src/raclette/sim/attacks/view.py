@@ -44,6 +44,14 @@ class View:
         """There is no roll here."""
         return ()
 
+    def pending_from(self, account: bytes) -> bool:
+        """There are no accounts here."""
+        return False
+
+    def sends(self, block_hash: bytes, account: bytes) -> bool:
+        """There are no accounts here."""
+        return False
+
     def has_pending(self, parent: Header) -> bool:
         """Never."""
         return False

@@ -133,6 +133,14 @@ class WorkChain:
         """There is no roll here."""
         return ()
 
+    def pending_from(self, account: bytes) -> bool:
+        """There are no accounts here."""
+        return False
+
+    def sends(self, block_hash: bytes, account: bytes) -> bool:
+        """There are no accounts here."""
+        return False
+
     def has_pending(self, parent: Header) -> bool:
         return self.register.taken[parent.hash] < self.register.work.arrived(self.register.now)
 
