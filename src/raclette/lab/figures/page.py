@@ -20,6 +20,9 @@ from raclette.lab.figures.style import (
     faint,
 )
 
+# A whole axis as long as this at most has a tick at every integer.
+WHOLE_TICKS_MAX = 16
+
 
 def script() -> str:
     """Plotly's own script (about 5 MB), to be put into the page once."""
@@ -84,7 +87,8 @@ def _axis(axis: Axis) -> dict[str, Any]:
     if axis.scale == "log":
         found["type"] = "log"
     if axis.whole:
-        found |= {"tickformat": "d", "tickmode": "auto", "nticks": 10, "minor": {"nticks": 0}}
+        span = axis.limits[1] - axis.limits[0] if axis.limits is not None else WHOLE_TICKS_MAX + 1
+        found |= {"tickformat": "d", **({"dtick": 1} if span <= WHOLE_TICKS_MAX else {})}
     if axis.limits is not None:
         found["range"] = [log10(limit) if axis.scale == "log" else limit for limit in axis.limits]
     return found

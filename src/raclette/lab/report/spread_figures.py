@@ -38,8 +38,8 @@ def propagation(records: Sequence[RunRecord]) -> Figure | None:
     ]
     layers += _regions(records)
     caption = (
-        f"Mean over {len(whole)} blocks that reached every node, from a block's birth to its arrival at each node; "
-        "dashed: the tenth and ninetieth percentile of blocks."
+        f"Mean over {len(whole)} blocks of honest nodes that reached all of them, from a block's birth to its arrival "
+        "at each node; dashed: the tenth and ninetieth percentile of blocks."
     )
     return Figure(
         "propagation",
@@ -56,17 +56,22 @@ def _ms(nanoseconds: float) -> float:
 
 
 def _full(record: RunRecord) -> list[list[int]]:
-    """Delays of the blocks that every honest node had in the end."""
+    """Delays of the blocks that every honest node had in the end. A liar's are left out: who withholds a block decides
+    himself how fast it spreads."""
     honest = sum(record.honest) if record.by_node else record.nodes
-    found = [record.delays(block) for block in range(1, len(record.blocks))]
+    found = [record.delays(block) for block in _honest_blocks(record)]
     return [delays for delays in found if len(delays) == honest > 1]
+
+
+def _honest_blocks(record: RunRecord) -> list[int]:
+    return [n for n, block in enumerate(record.blocks) if n and str(block.miner) not in record.liars]
 
 
 def _by_region(records: Sequence[RunRecord]) -> dict[str, list[list[int]]]:
     """For each region, one sorted list of delays a block."""
     found: dict[str, list[list[int]]] = {}
     for record in records:
-        for block in range(1, len(record.blocks)):
+        for block in _honest_blocks(record):
             for region, delays in record.delays_by_region(block).items():
                 if delays:
                     found.setdefault(region, []).append(delays)
