@@ -9,9 +9,13 @@ import pytest
 from raclette.lab.hunt import HuntConfig, hunt, run_seed
 from raclette.lab.hunt.outcome import DIED, EXCEPTION, TIMEOUT, Outcome
 from raclette.lab.hunt.pool import Pool
-from raclette.lab.hunt.tactics import Nodes
+from raclette.lab.hunt.tactics import TURNS, Nodes
 from raclette.lab.hunt.trial import at_most
 from raclette.primitives.errors import ConfigError, InvariantBroken
+
+
+# A seed whose turn is that of whole nodes.
+OF_NODES = TURNS.index("nodes") + len(TURNS)
 
 
 def test_an_exception_in_a_run_is_that_seeds_failure_with_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,7 +23,7 @@ def test_an_exception_in_a_run_is_that_seeds_failure_with_its_traceback(monkeypa
         raise InvariantBroken("two heads")
 
     monkeypatch.setattr(Nodes, "run", break_down)
-    outcome = run_seed("pbft", 8)
+    outcome = run_seed("pbft", OF_NODES)
     assert outcome.checkers == (EXCEPTION,)
     assert "two heads" in outcome.breaches[0].detail
     assert "break_down" in outcome.breaches[0].traceback
@@ -35,7 +39,7 @@ def test_a_run_without_end_is_that_seeds_failure(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(Nodes, "run", spin)
     monkeypatch.setattr("raclette.lab.hunt.trial.TRIAL_SECONDS_MAX", 0.1)
-    outcome = run_seed("pbft", 8)
+    outcome = run_seed("pbft", OF_NODES)
     assert outcome.checkers == (TIMEOUT,)
     assert "spin" in outcome.breaches[0].traceback
 

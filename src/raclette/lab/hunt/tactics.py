@@ -56,7 +56,7 @@ class Twins(Engines):
 
 TACTICS: Mapping[str, Tactic] = {tactic.name: tactic for tactic in (Nodes(), Engines(), Twins())}
 # Seeds take turns. Whole nodes cost several times as much as engines, and find other things.
-TURNS = ("nodes", "engines", "engines", "twins")
+TURNS = ("nodes", "engines", "nodes", "engines", "twins")
 
 
 def tactic_of(protocol: str, seed: int) -> Tactic:

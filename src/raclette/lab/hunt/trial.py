@@ -5,6 +5,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from types import FrameType
 
 from raclette.lab.hunt.outcome import EXCEPTION, TIMEOUT, Breach, Outcome
@@ -15,6 +16,8 @@ from raclette.lab.mutants import find_mutant
 # CPU seconds after which a run is called endless: thirty times what the slowest sound run takes. Not wall-clock time,
 # so that a busy machine accuses nobody.
 TRIAL_SECONDS_MAX = 60.0
+# What a seed is counted as that fails with a mutant and without it.
+UNSOUND = "fails-without-the-mutant"
 # Frames of a traceback that are kept; the innermost say where.
 FRAMES_KEPT = 30
 
@@ -54,7 +57,11 @@ def run_seed(protocol: str, seed: int, mutant: str = "", sink: Sink | None = Non
     """Draw the seed's schedule and run it. Raises ConfigError for an unknown protocol or mutant only."""
     tactic = tactic_of(protocol, seed)
     with planted(protocol, mutant):
-        return _guarded(seed, tactic, lambda: tactic.run(tactic.draw(protocol, seed), sink))
+        outcome = _guarded(seed, tactic, lambda: tactic.run(tactic.draw(protocol, seed), sink))
+    if mutant and outcome.failed and run_seed(protocol, seed).failed:
+        # It fails without the bug too: a finding for the clean hunt, and no merit of this one.
+        return replace(outcome, breaches=(), happened={**outcome.happened, UNSOUND: 1})
+    return outcome
 
 
 def run_schedule(tactic: Tactic, schedule: Schedule, mutant: str = "", sink: Sink | None = None) -> Outcome:

@@ -18,6 +18,8 @@ from raclette.primitives.randomness import Random
 _STREAM_SWARM, _STREAM_TWINS = 101, 102
 SIZES = (4, 4, 4, 4, 4, 5, 6, 7, 7, 10)
 PHASES_MAX = 5
+# Different lies in one schedule.
+LIES_MAX = 7
 SUBMITS_MAX = 4
 # Rounds for which a twins schedule draws partitions: the papers' bugs need at most five.
 ROUNDS_MAX = 6
@@ -47,7 +49,7 @@ class _Swarm:
     def __init__(self, adapter: Adapter, seed: int) -> None:
         self.adapter = adapter
         self.random = random = Random(seed, _STREAM_SWARM)
-        self.features = [feature for feature in FEATURES if random.chance(1, 2)]
+        self.features = [name for name in FEATURES if random.chance(3 if name == "lies" else 2, 4)]
         self.nodes = random.choice(SIZES)
         self.parameters = adapter.draw_parameters(random)
         self.unit = adapter.unit_ms(self.parameters)
@@ -55,6 +57,8 @@ class _Swarm:
         bound = adapter.liars_max(self.nodes)
         self.liars = sorted(random.sample(range(self.nodes), random.between(1, bound))) if lying and bound else []
         self.twins = [liar for liar in self.liars if "twins" in self.features and random.chance(3, 4)]
+        # Swarms of lies too: a few that are told again and again do more than one of each.
+        self.lies = random.sample(list(adapter.lies), random.between(1, LIES_MAX)) if adapter.lies else []
         self.observers = 1 if "observers" in self.features and random.chance(1, 2) else 0
         self.steps: list[Step] = []
         self.submitted = 0
@@ -175,13 +179,13 @@ def _skew(swarm: _Swarm, length: int) -> list[Step]:
 
 
 def _lies(swarm: _Swarm, length: int) -> list[Step]:
-    if not swarm.liars or not swarm.adapter.lies:
+    if not swarm.liars:
         return []
-    random, names = swarm.random, list(swarm.adapter.lies)
-    count = random.between(1, 4)
+    random = swarm.random
     return [
-        Lie(*swarm.window(length), random.choice(swarm.lying_places()), random.choice(names), _fooled(swarm))
-        for _ in range(count)
+        Lie(*swarm.window(length), random.choice(swarm.lying_places()), name, _fooled(swarm))
+        for name in swarm.lies
+        if random.chance(2, 3)
     ]
 
 

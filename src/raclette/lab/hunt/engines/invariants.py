@@ -7,7 +7,7 @@ from raclette.lab.hunt.engines.world import Checker, Replica, Violation
 
 
 class Agreement(Checker):
-    """No two honest replicas finalise different blocks at one height, and nobody finalises out of order or twice."""
+    """No two honest replicas finalise different blocks at one height, and each stands on the final one below."""
 
     def __init__(self) -> None:
         self.decided: dict[int, bytes] = {}
@@ -17,6 +17,10 @@ class Agreement(Checker):
         if first != block.hash:
             here, there = block.hash.hex()[:12], first.hex()[:12]
             detail = f"height {block.number}: {replica.name} finalised {here}, another replica {there}"
+            raise Violation("agreement", detail, replica.number)
+        below = self.decided.get(block.number - 1) if block.number > 1 else replica.chain.genesis.hash
+        if below != block.parent_hash:
+            detail = f"{replica.name} finalised block {block.number}, which does not stand on the final block below"
             raise Violation("agreement", detail, replica.number)
 
 

@@ -7,14 +7,20 @@ Algorithms", OOPSLA 2023: bounded mutations find what arbitrary ones miss).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from raclette.chain.block import Block
+from raclette.chain.header import Header
+from raclette.engine.lightchain import light_root
 from raclette.engine.message import Message
 from raclette.lab.hunt.engines.world import Replica
+from raclette.primitives.hashing import keccak256
 from raclette.primitives.randomness import Random
 from raclette.protocols.pbft.core import Core
 from raclette.protocols.pbft.messages import (
     CheckpointVote,
     Commit,
+    Committed,
     NewView,
     Prepare,
     PrePrepare,
@@ -26,10 +32,15 @@ from raclette.protocols.pbft.quorum import Certificate
 
 _VOTES = ("prepare", "commit")
 LIES: Mapping[str, Sequence[str]] = {
-    "other-block": _VOTES,
+    "other-block": ("pre-prepare", *_VOTES),
+    "other-parent": ("pre-prepare",),
+    "false-root": ("pre-prepare",),
+    "wrong-time": ("pre-prepare",),
+    "foreign-author": ("pre-prepare",),
+    "thin-certificate": ("committed",),
     "other-view": _VOTES,
     "other-height": _VOTES,
-    "both-blocks": _VOTES,
+    "both-blocks": ("pre-prepare", *_VOTES),
     "repeat": ("prepare", "commit", "checkpoint", "view-change"),
     "other-digest": ("checkpoint",),
     "far-checkpoint": ("checkpoint",),
@@ -43,7 +54,7 @@ LIES: Mapping[str, Sequence[str]] = {
     "repeated-quorum": ("new-view",),
     "ahead": ("status",),
 }
-RETORTS: Sequence[str] = ("eager-commit", "echo-vote", "second-new-view")
+RETORTS: Sequence[str] = ("eager-commit", "echo-vote", "lonely-commit", "second-new-view")
 # Messages a liar remembers of each sort.
 REMEMBERED_MAX = 32
 
@@ -99,6 +110,10 @@ class PbftTrickster:
         return list(self.certificates.values())
 
     def lies(self, name: str, message: Message) -> Sequence[Message]:
+        if isinstance(message, PrePrepare):
+            return self._false_proposals(name, message)
+        if isinstance(message, Committed):
+            return self._thin_certificate(message.header, message.block)
         if isinstance(message, Prepare | Commit):
             return self._false_votes(name, message)
         if isinstance(message, CheckpointVote):
@@ -115,6 +130,60 @@ class PbftTrickster:
     def _vote(self, like: Message, view: int, height: int, block_hash: bytes) -> Message:
         make = self.core.own_prepare if isinstance(like, Prepare) else self.core.own_commit
         return make(view, height, block_hash, self.me)
+
+    def _false_proposals(self, name: str, proposal: PrePrepare) -> Sequence[Message]:
+        """Blocks that a primary should not propose; the first two are valid by themselves."""
+        header, block = proposal.header, proposal.block
+        if block is None:
+            return [proposal]
+        match name:
+            case "other-block" | "both-blocks":
+                rival = self._propose(proposal, replace(header, timestamp=header.timestamp + 1), block)
+                return [proposal, rival] if name == "both-blocks" else [rival]
+            case "other-parent":
+                return [self._on_other_parent(proposal)]
+            case "false-root":
+                header = replace(header, state_root=bytes(32))
+            case "wrong-time":
+                header = replace(header, timestamp=header.timestamp + self.random.choice((-1_000, 1_000)))
+            case "foreign-author":
+                header = replace(header, extra_data=self.random.choice(self.core.committee.ids))
+        return [self._propose(proposal, header, block)]
+
+    def _propose(self, like: PrePrepare, header: Header, block: Block) -> PrePrepare:
+        core = self.core
+        self._note(header.number, header.hash)
+        claim = core.sign(core.committee.prepare_digest(like.view, header.number, header.hash))
+        return PrePrepare(like.view, header, self.me, claim, Block(header, block.transactions))
+
+    def _on_other_parent(self, proposal: PrePrepare) -> PrePrepare:
+        """The same transactions on a known rival of the block they belong on, or on one up to three below."""
+        chain, block = self.core.chain, proposal.block
+        parent: Header | None = chain.header(proposal.header.parent_hash)
+        if parent is None or block is None:
+            return proposal
+        known = [chain.header(rival) for rival in self.hashes.get(parent.number, {}) if rival != parent.hash]
+        rivals = [header for header in known if header is not None]
+        if rivals:
+            parent = self.random.choice(rivals)
+        else:
+            for _ in range(self.random.between(1, 3)):
+                parent = (chain.header(parent.parent_hash) if parent.number else None) or parent
+        header = replace(
+            proposal.header,
+            parent_hash=parent.hash,
+            number=parent.number + 1,
+            state_root=keccak256(parent.state_root + light_root(block.transactions)),
+        )
+        return self._propose(proposal, header, block)
+
+    def _thin_certificate(self, header: Header, block: Block | None) -> Sequence[Message]:
+        """A block shown as final by this liar's COMMIT alone."""
+        core = self.core
+        digest = core.committee.commit_digest(core.view, header.number, header.hash)
+        votes = ((self.me, core.sign(digest).signature),)
+        certificate = core.codec.encode_finality(core.view, votes, ())
+        return [Committed(header, certificate, core.committee.claims(digest, votes), block)]
 
     def _false_votes(self, name: str, vote: Prepare | Commit) -> Sequence[Message]:
         view, height = vote.view, vote.height
@@ -196,4 +265,6 @@ class PbftTrickster:
             return [] if core.new_view is None else [self._false_new_view(name, core.new_view)]
         if name == "echo-vote" and isinstance(message, Prepare | Commit):
             return [self._vote(message, message.view, message.height, message.block_hash)]
+        if name == "lonely-commit" and isinstance(message, PrePrepare):
+            return self._thin_certificate(message.header, message.block)
         return []

@@ -168,7 +168,7 @@ def draw_config(protocol: str, seed: int) -> NodeSchedule:
     config = SimConfig(
         protocol=protocol,
         nodes=nodes,
-        observers=1 if "observers" in features and nodes - 1 not in liars and nodes > 4 else 0,
+        observers=1 if "observers" in features and _may_observe(nodes, liars) else 0,
         seed=seed,
         network=random.choice(("lan", "lan", "wan", "internet-2019")),
         topology=topology,
@@ -199,6 +199,11 @@ def with_faults(config: SimConfig) -> SimConfig:
     duration = max(config.duration, STORM_MAX_NS)
     storm = Storm(random, config.nodes, duration, may_wipe=seals)
     return replace(config, faults=_draw_faults(storm), liars=liars, duration=duration)
+
+
+def _may_observe(nodes: int, liars: Mapping[int, LiarSpec]) -> bool:
+    """May the last node be without a vote? The liars must not be more than the others bear without it."""
+    return nodes > 4 and nodes - 1 not in liars and len(liars) <= (nodes - 2) // 3
 
 
 def _draw_faults(storm: Storm) -> tuple[Fault, ...]:
