@@ -138,7 +138,7 @@ def _mutants(protocol: str) -> tuple[Mutant, ...]:
             protocol,
             "the transactions root repeats the last item of odd levels: two bodies for one block hash",
             source="CVE-2012-2459 (Bitcoin)",
-            invariants=(*SAFETY, *PROGRESS, "no-honest-ban"),
+            invariants=(*SAFETY, *PROGRESS),
             swaps=(
                 Swap(execution, "ordered_root", _tree_of_pairs),
                 Swap(verify, "ordered_root", _tree_of_pairs),

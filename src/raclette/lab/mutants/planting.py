@@ -26,6 +26,8 @@ SAFETY = (
     "equivocation",
     "evidence",
     "accountability",
+    "no-false-accusation",
+    "no-honest-ban",
     "validity",
     "exception",
 )
