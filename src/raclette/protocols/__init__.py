@@ -49,6 +49,11 @@ PROTOCOLS: dict[str, Protocol] = {
     for protocol in (
         Protocol("nakamoto", "proof of work; the branch with the most work (or the heaviest subtree) wins", seals=True),
         Protocol("pbft", "Castro and Liskov's PBFT: final after three phases, survives f of 3f+1 arbitrary faults"),
+        Protocol(
+            "senate",
+            "proof of stake; a senate drawn by stake for each block signs what a director drawn by lot writes",
+            enrolls=True,
+        ),
     )
 }
 

@@ -33,8 +33,14 @@ def _half_the_power(liars: Collection[int], voters: int, power: Sequence[int]) -
     return f"{share:.4g}% of the hash power lies; accepted is less than half" if liars and 2 * theirs >= total else ""
 
 
+def _a_sixth(liars: Collection[int], voters: int, power: Sequence[int]) -> str:
+    found = sum(1 for node in liars if node < voters)
+    return f"{found} of {voters} holders lie; accepted is at most a sixth of the stake" if 6 * found > voters else ""
+
+
 CLAIMS: Mapping[str, Claim] = {
     "pbft": Claim("f = floor((n - 1) / 3) of n replicas (Castro and Liskov 1999, section 3)", _a_third),
+    "senate": Claim("a sixth of the stake, in equal parts, which seldom draws a third of the seats", _a_sixth),
     "nakamoto": Claim("less than half of the hash power (Nakamoto 2008, section 11)", _half_the_power),
 }
 

@@ -1,0 +1,170 @@
+"""A node's state, and the few things that every part of the protocol does with it: sign, persist, speak, accuse.
+
+There is one height at a time, the one above the last final block: `Work` is all that is known of it, and is thrown away
+when it is decided. The parts (directing, voting, rounds, finality) share one `Core` and otherwise know only what they
+are given. Each changes state; at the end of an event the engine does all that the new state allows.
+"""
+
+from raclette.chain.block import Block
+from raclette.chain.header import Header
+from raclette.engine.contract import EngineSetup
+from raclette.engine.effects import Accuse, Broadcast, Effect, Fetch, Persist, Send
+from raclette.primitives.signing import Claim
+from raclette.protocols.senate import records
+from raclette.protocols.senate.codec import Codec
+from raclette.protocols.senate.lottery import Ticket
+from raclette.protocols.senate.messages import (
+    Candidate,
+    Commit,
+    Justification,
+    Prepare,
+    Proposal,
+    SenateMessage,
+    Timeout,
+)
+from raclette.protocols.senate.parameters import Parameters
+from raclette.protocols.senate.records import Word
+from raclette.protocols.senate.seats import Senate
+from raclette.protocols.senate.statements import Statements
+
+# Accusations remembered so that each is made once; a forgotten one is only repeated.
+ACCUSED_MAX = 1_024
+# Blocks asked for at once: the locked one and the decided one.
+WANTED_MAX = 4
+
+
+class Work:
+    """The height above `parent`. Of each senator the vote and timeout of its highest round are kept: an honest one's
+    round only grows, and a liar who names an absurd one hides nothing but its own vote."""
+
+    def __init__(self, parent: Header, seed: bytes, senate: Senate) -> None:
+        self.parent = parent
+        self.height = parent.number + 1
+        self.seed = seed
+        self.senate = senate
+        self.word = Word(self.height)
+        # Is there a reason to make a block? Only then do timers run.
+        self.is_open = False
+        # Has the round's window for entries passed?
+        self.window_over = False
+        self.ticket: Ticket | None = None
+        self.lot = b""
+        self.is_entered = False
+        self.entries: dict[bytes, Ticket] = {}
+        # director -> its first block.
+        self.candidates: dict[bytes, Candidate] = {}
+        self.justification: Justification | None = None
+        self.proposal: Proposal | None = None
+        self.is_refused = False
+        self.prepares: dict[bytes, Prepare] = {}
+        self.commits: dict[bytes, Commit] = {}
+        self.timeouts: dict[bytes, Timeout] = {}
+
+    @property
+    def round(self) -> int:
+        """The round we are in."""
+        return self.word.round
+
+    def rank(self, ticket: Ticket) -> int:
+        """How many known tickets beat this one."""
+        return sum(other.beats(ticket) for other in self.entries.values())
+
+
+class Core:
+    """See the module."""
+
+    def __init__(self, setup: EngineSetup, parameters: Parameters) -> None:
+        self.parameters = parameters
+        self.chain = setup.chain
+        self.signer = setup.signer
+        self.me = setup.signer.public_key
+        self.active = setup.active
+        self.beneficiary = setup.beneficiary
+        self.statements = Statements(setup.chain.chain_id, setup.chain.genesis.hash)
+        self.codec = Codec(self.statements, parameters.seats)
+        self.now = 0
+        self.final = setup.chain.finalized
+        self.work = self.begin(self.final)
+        # Hashes of the bodies among our records, and of those to forget with the next record.
+        self.bodies: dict[bytes, int] = {}
+        self.stale_bodies: list[bytes] = []
+        # hash -> peer we asked last.
+        self.wanted: dict[bytes, bytes] = {}
+        self._accused: dict[tuple[object, ...], None] = {}
+        self._effects: list[Effect] = []
+
+    def begin(self, parent: Header) -> Work:
+        """What is known of the height above a final block before anything was said."""
+        seed = self.statements.seed_after(parent)
+        senate = Senate(self.chain.members(parent.hash), seed, self.parameters.seats)
+        return Work(parent, seed, senate)
+
+    # --- effects --------------------------------------------------------------------------------------------------
+
+    def emit(self, effect: Effect) -> None:
+        """Append to this event's answer."""
+        self._effects.append(effect)
+
+    def take_effects(self) -> tuple[Effect, ...]:
+        """The answer, which is then empty again."""
+        effects = tuple(self._effects)
+        self._effects.clear()
+        return effects
+
+    def broadcast(self, message: SenateMessage) -> None:
+        """To all holders."""
+        self._effects.append(Broadcast(message))
+
+    def tell_senate(self, message: SenateMessage) -> None:
+        """SENATE-21: to the owners of this height's seats, and to nobody else."""
+        for node, _ in self.work.senate.owners:
+            if node != self.me:
+                self._effects.append(Send(node, message))
+
+    def keep_word(self) -> None:
+        """SENATE-30: before the message that depends on it. Forgetting old bodies rides along."""
+        for block_hash in self.stale_bodies:
+            self._effects.append(Persist(records.BODY + block_hash, None))
+        self.stale_bodies.clear()
+        self._effects.append(Persist(records.WORD, records.encode_word(self.work.word)))
+
+    def keep_body(self, block: Block) -> None:
+        """Once per block."""
+        if block.hash not in self.bodies:
+            self.bodies[block.hash] = block.number
+            self._effects.append(Persist(records.BODY + block.hash, records.encode_block(block)))
+
+    def accuse(self, node: bytes, reason: str, evidence: bytes = b"") -> None:
+        """Once per node, reason, height and round."""
+        place = (node, reason, self.work.height, self.work.round)
+        if place in self._accused or node == self.me:
+            return
+        self._accused[place] = None
+        if len(self._accused) > ACCUSED_MAX:
+            del self._accused[next(iter(self._accused))]
+        self._effects.append(Accuse(node, reason, evidence))
+
+    def want(self, block_hash: bytes, peer: bytes) -> None:
+        """Ask `peer` for a block, once; the repeat timer asks others."""
+        if block_hash in self.wanted or peer == self.me:
+            return
+        while len(self.wanted) >= WANTED_MAX:
+            self.wanted.pop(next(iter(self.wanted)))
+        self.wanted[block_hash] = peer
+        self._effects.append(Fetch(peer, block_hash))
+
+    # --- who ------------------------------------------------------------------------------------------------------
+
+    @property
+    def seats(self) -> int:
+        """How many are ours at this height."""
+        return self.work.senate.weights.get(self.me, 0) if self.active else 0
+
+    @property
+    def stake(self) -> int:
+        """Ours, after the parent."""
+        return self.work.senate.stakes.get(self.me, 0) if self.active else 0
+
+    def sign(self, digest: bytes) -> Claim:
+        """Our claim over `digest`."""
+        return Claim(self.me, digest, self.signer.sign(digest))

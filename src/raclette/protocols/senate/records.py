@@ -1,0 +1,84 @@
+"""What must survive a crash, and how a restarted node reads it back.
+
+One record holds all that a senator must not contradict at the height it works on, written whole before each statement;
+the bodies of the block it is locked on and of its own candidate are beside it, for the chain keeps only what is final.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from raclette.chain.block import Block
+from raclette.chain.header import Header
+from raclette.primitives import rlp
+from raclette.primitives.errors import DecodeError, StoreDamaged
+from raclette.primitives.rlp import as_bytes, as_list, bytes_to_int, int_to_bytes
+from raclette.protocols.senate.codec import Codec, lock_items
+from raclette.protocols.senate.messages import Lock
+
+WORD = b"word"
+BODY = b"body/"
+
+
+@dataclass
+class Word:
+    """SENATE-31: our word at `height`. `prepared` and `proposed` are the hashes that we voted for and put to the vote
+    in `round` (empty: none yet), `wrote` that of our own candidate; `is_over` once we sent TIMEOUT for the round."""
+
+    height: int
+    round: int = 0
+    is_over: bool = False
+    prepared: bytes = b""
+    proposed: bytes = b""
+    wrote: bytes = b""
+    lock: Lock | None = None
+
+
+@dataclass
+class Restored:
+    """Everything that was kept."""
+
+    word: Word | None = None
+    blocks: list[Block] = field(default_factory=list)
+
+
+def encode_word(word: Word) -> bytes:
+    """RLP."""
+    numbers = [int_to_bytes(number) for number in (word.height, word.round, int(word.is_over))]
+    return rlp.encode([*numbers, word.prepared, word.proposed, word.wrote, lock_items(word.lock)])
+
+
+def encode_block(block: Block) -> bytes:
+    """Header and body."""
+    return rlp.encode([block.header.encoded, block.encoded_body])
+
+
+def restore(codec: Codec, records: Mapping[bytes, bytes]) -> Restored:
+    """Read everything back. Raises StoreDamaged naming the record."""
+    state = Restored()
+    key = b""
+    try:
+        for key in sorted(records):
+            _read(codec, state, key, records[key])
+    except (DecodeError, ValueError) as error:
+        raise StoreDamaged(f"table consensus, key {key!r}: {error}") from error
+    return state
+
+
+def _read(codec: Codec, state: Restored, key: bytes, value: bytes) -> None:
+    if key == WORD:
+        height, round_number, is_over, prepared, proposed, wrote, lock = rlp.decode_list(value, 7)
+        state.word = Word(
+            bytes_to_int(height, size_max=8),
+            bytes_to_int(round_number, size_max=8),
+            bool(bytes_to_int(is_over, size_max=1)),
+            as_bytes(prepared),
+            as_bytes(proposed),
+            as_bytes(wrote),
+            codec.decode_lock(lock),
+        )
+    elif key.startswith(BODY):
+        header, body = rlp.decode_list(value, 2)
+        transactions = tuple(as_bytes(item) for item in as_list(rlp.decode(as_bytes(body))))
+        state.blocks.append(Block(Header.decode(as_bytes(header)), transactions))
+    else:
+        raise DecodeError("record-key", "not a record of senate")
