@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 from raclette.lab.hunt import HuntConfig, hunt, run_seed
-from raclette.lab.hunt.outcome import DIED, EXCEPTION, TIMEOUT, Outcome
+from raclette.lab.hunt.outcome import DIED, EXCEPTION, TIMEOUT, Breach, Outcome
 from raclette.lab.hunt.pool import Pool
 from raclette.lab.hunt.tactics import TURNS, Nodes
 from raclette.lab.hunt.trial import at_most
 from raclette.primitives.errors import ConfigError, InvariantBroken
-
 
 # A seed whose turn is that of whole nodes.
 OF_NODES = TURNS.index("nodes") + len(TURNS)
@@ -98,6 +97,18 @@ def test_a_hunt_runs_each_seed_once_from_the_first_on(calm: list[int]) -> None:
     assert calm == [20, 21, 22, 23, 24]
     assert not report.caught
     assert report.to_json()["seeds_tried"] == 5
+
+
+def test_an_interrupted_hunt_reports_what_it_found_until_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(protocol: str, seed: int, mutant: str = "") -> Outcome:
+        if seed == 3:
+            raise KeyboardInterrupt
+        return Outcome(seed, "nodes", (Breach(DIED, "gone"),) if seed == 1 else ())
+
+    monkeypatch.setattr("raclette.lab.hunt.pool.run_seed", run)
+    report = hunt(HuntConfig("pbft", seeds=9, jobs=1))
+    assert report.interrupted
+    assert (report.coverage.seeds, report.findings[0].seed) == (3, 1)
 
 
 def test_a_hunt_by_the_clock_ends(calm: list[int]) -> None:

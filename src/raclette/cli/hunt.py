@@ -104,7 +104,7 @@ def _hunt(config: "HuntConfig", json: bool) -> None:
         print_json(report.to_json())
     else:
         _show(report)
-    if report.caught != bool(config.mutant):
+    if report.caught != bool(config.mutant) or report.interrupted:
         raise typer.Exit(VERDICT_FAILED)
 
 

@@ -98,6 +98,7 @@ class HuntReport:
     findings: list[Finding]
     failures: int
     seconds: float
+    interrupted: bool = False
 
     @property
     def caught(self) -> bool:
@@ -121,6 +122,7 @@ class HuntReport:
             "seconds": round(self.seconds, 2),
             "seeds_per_s": round(self.coverage.seeds / max(self.seconds, 1e-9), 2),
             "failures": self.failures,
+            "interrupted": self.interrupted,
             "weak": self.coverage.missing,
             "coverage": self.coverage.to_json(),
             "findings": [finding.to_json() for finding in self.findings],
@@ -139,16 +141,20 @@ def hunt(config: HuntConfig, progress: Callable[[Outcome, Coverage], None] | Non
     coverage = Coverage(config.protocol)
     failures: list[Outcome] = []
     started = time.monotonic()
-    for outcome in _outcomes(config, jobs, started, failures):
-        coverage.add(outcome)
-        if outcome.failed:
-            failures.append(outcome)
-        if progress is not None:
-            progress(outcome, coverage)
+    interrupted = False
+    try:
+        for outcome in _outcomes(config, jobs, started, failures):
+            coverage.add(outcome)
+            if outcome.failed:
+                failures.append(outcome)
+            if progress is not None:
+                progress(outcome, coverage)
+    except KeyboardInterrupt:
+        interrupted = True  # what has been found so far is looked at all the same
     seconds = time.monotonic() - started
     failures.sort(key=lambda outcome: outcome.seed)
     findings = _look_closely(config, failures)
-    return HuntReport(config, coverage, findings, len(failures), seconds)
+    return HuntReport(config, coverage, findings, len(failures), seconds, interrupted)
 
 
 def _outcomes(config: HuntConfig, jobs: int, started: float, failures: list[Outcome]) -> Iterator[Outcome]:
