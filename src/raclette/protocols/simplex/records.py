@@ -1,0 +1,102 @@
+"""What must survive a crash, as records under short keys, and how a restarted replica reads it back.
+
+A record is written before the message that depends on it leaves (the host keeps that order). Notarizations are kept
+because nobody could make them again after everybody has crashed; bodies, because the chain promises to keep only what
+is final, and a notarized block must be found again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from raclette.chain.block import Block
+from raclette.chain.header import Header
+from raclette.primitives import rlp
+from raclette.primitives.errors import DecodeError, StoreDamaged
+from raclette.primitives.rlp import as_bytes, as_list, bytes_to_int, int_to_bytes
+from raclette.protocols.committee import expect, u64
+from raclette.protocols.simplex.codec import Codec
+from raclette.protocols.simplex.statements import Certificate, Phase
+
+STATE = b"state"
+PROOF = b"proof/"
+BODY = b"body/"
+
+
+@dataclass
+class Promises:
+    """What we said last: in the current iteration, and the highest finalize. Empty hashes are none."""
+
+    iteration: int = 1
+    voted: bytes = b""
+    dummied: bool = False
+    finalized_iteration: int = 0
+    finalized_hash: bytes = b""
+
+
+@dataclass
+class Restored:
+    """The persisted part of a replica's state."""
+
+    promises: Promises = field(default_factory=Promises)
+    certificates: list[Certificate] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+
+
+def proof_key(certificate: Certificate) -> bytes:
+    """One for each iteration and phase."""
+    return PROOF + certificate.iteration.to_bytes(8, "big") + bytes((certificate.phase,))
+
+
+def encode_promises(promises: Promises) -> bytes:
+    """RLP of the fields, in order."""
+    return rlp.encode(
+        [
+            int_to_bytes(promises.iteration),
+            promises.voted,
+            int_to_bytes(int(promises.dummied)),
+            int_to_bytes(promises.finalized_iteration),
+            promises.finalized_hash,
+        ]
+    )
+
+
+def encode_block(block: Block) -> bytes:
+    """Header and body."""
+    return rlp.encode([block.header.encoded, block.encoded_body])
+
+
+def restore(codec: Codec, records: Mapping[bytes, bytes]) -> Restored:
+    """Read everything back. Raises StoreDamaged naming the record."""
+    state = Restored()
+    key = b""
+    try:
+        for key in sorted(records):
+            _read(codec, state, key, records[key])
+    except (DecodeError, ValueError) as error:
+        raise StoreDamaged(f"table consensus, key {key!r}: {error}") from error
+    state.blocks.sort(key=lambda block: (block.number, block.hash))
+    state.certificates.sort(key=lambda certificate: certificate.iteration)
+    return state
+
+
+def _read(codec: Codec, state: Restored, key: bytes, value: bytes) -> None:
+    if key == STATE:
+        iteration, voted, dummied, finalized, finalized_hash = expect(rlp.decode_list(value), 5)
+        state.promises = Promises(
+            u64(iteration),
+            as_bytes(voted),
+            bool(bytes_to_int(dummied, size_max=1)),
+            u64(finalized),
+            as_bytes(finalized_hash),
+        )
+    elif key.startswith(PROOF):
+        certificate = codec.decode_certificate(rlp.decode(value))
+        if certificate.phase is Phase.FINALIZED or key != proof_key(certificate):
+            raise DecodeError("record-proof", "not the notarization that its key says")
+        state.certificates.append(certificate)
+    elif key.startswith(BODY):
+        header, body = rlp.decode_list(value, 2)
+        transactions = tuple(as_bytes(item) for item in as_list(rlp.decode(as_bytes(body))))
+        state.blocks.append(Block(Header.decode(as_bytes(header)), transactions))
+    else:
+        raise DecodeError("record-key", "not a record of simplex")
