@@ -5,7 +5,7 @@ from pydantic import Field, model_validator
 from raclette.protocols.parameters import ProtocolParameters
 
 # A justification names a quorum of seats and a frame must hold it; votes grow with the square of the owners.
-SEATS_MAX = 512
+SEATS_MAX = 1_024
 
 
 class Parameters(ProtocolParameters):
