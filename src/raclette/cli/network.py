@@ -48,7 +48,8 @@ class ProcessFailed(RacletteError):
 @dataclass(frozen=True)
 class NetworkPlan:
     """What to start. `nodes` take part from the beginning, the last `observers` of them without a vote; `late` ones
-    have keys and folders but start when asked. `alloc` is genesis'; without it, it has `accounts` sample accounts."""
+    have keys and folders but start when asked. `parameters` (the protocol's), `ledger_parameters` and `alloc` go
+    to genesis; without `alloc` it has `accounts` sample accounts."""
 
     folder: Path
     nodes: int = 4
@@ -57,6 +58,7 @@ class NetworkPlan:
     ledger: str = "bank"
     accounts: int = 1_000
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    ledger_parameters: Mapping[str, Any] = field(default_factory=dict)
     chain_id: int = CHAIN_ID_DEFAULT
     observers: int = 0
     alloc: Mapping[str, Any] = field(default_factory=dict)
@@ -270,6 +272,7 @@ class LocalNetwork:
             ledger=plan.ledger,
             chain_id=plan.chain_id,
             protocol_parameters=parameters,
+            ledger_parameters=dict(plan.ledger_parameters),
             alloc=with_nodes(alloc, self._voters) if find_protocol(plan.protocol).enrolls else alloc,
             timestamp=int(time.time()),  # difficulty rules count from here: a genesis of long ago starts far too easy
         )

@@ -23,6 +23,7 @@ from raclette.cli.purse import Purse
 from raclette.cli.screen import NodeSample, Rates, draw, sample
 from raclette.cli.testbed.wires import LOOPBACK
 from raclette.ledgers import LEDGERS
+from raclette.ledgers.samples import sample_parameters
 from raclette.live.process import read_genesis
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.keystore import SCRYPT_WORK_FAST
@@ -112,7 +113,10 @@ def up(
         raise ConfigError(f"no ledger {ledger!r}; accepted: {', '.join(LEDGERS)}")
     with tempfile.TemporaryDirectory(prefix="raclette-up-") as temporary:
         home = (folder or Path(temporary)).resolve()
-        plan = NetworkPlan(home, nodes=nodes, protocol=protocol, ledger=ledger, accounts=accounts)
+        parameters = sample_parameters(ledger, accounts, accounts)
+        plan = NetworkPlan(
+            home, nodes=nodes, protocol=protocol, ledger=ledger, accounts=accounts, ledger_parameters=parameters
+        )
         # Ctrl-C, SIGTERM and closing the terminal are how it is meant to end.
         with suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(_run(plan, rpc_port, seconds, json))

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from raclette.chain.genesis import GAS_LIMIT_DEFAULT, Genesis
 from raclette.chain.ledger import Ledger
 from raclette.ledgers.bank import Bank
+from raclette.ledgers.coins import Coins
 from raclette.primitives.errors import ConfigError
 
 
@@ -15,7 +16,7 @@ class LedgerFactory(Protocol):
     def __call__(self, chain_id: int, *, base_fee: int, gas_limit: int, parameters: Mapping[str, Any]) -> Ledger: ...
 
 
-LEDGERS: Mapping[str, LedgerFactory] = {"bank": Bank}
+LEDGERS: dict[str, LedgerFactory] = {"bank": Bank, "coins": Coins}
 
 
 def make_ledger(

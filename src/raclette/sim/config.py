@@ -8,6 +8,7 @@ from raclette.chain.genesis import CHAIN_ID_DEFAULT, Genesis, even_alloc
 from raclette.chain.presets import SAMPLE_ACCOUNTS, SAMPLE_BALANCE
 from raclette.chain.roll import with_nodes
 from raclette.ledgers import LEDGERS
+from raclette.ledgers.samples import sample_parameters
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.randomness import Random
 from raclette.primitives.units import HOUR, SECOND
@@ -171,6 +172,7 @@ def make_genesis(config: SimConfig, ids: list[bytes]) -> Genesis:
         ledger=config.ledger,
         chain_id=CHAIN_ID_DEFAULT,
         protocol_parameters=protocol_parameters(config, ids),
+        ledger_parameters=sample_parameters(config.ledger, config.accounts, config.workload.count),
         alloc=with_nodes(make_alloc(config), voters) if PROTOCOLS[config.protocol].enrolls else make_alloc(config),
         timestamp=EPOCH_S,
     )

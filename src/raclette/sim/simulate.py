@@ -10,7 +10,7 @@ from typing import Any
 from raclette.chain.genesis import Genesis
 from raclette.chain.ledger import Transaction
 from raclette.ledgers import ledger_of
-from raclette.ledgers.bank.samples import sample_transfers
+from raclette.ledgers.samples import Demand, sample_transactions
 from raclette.node.host import HostedNode
 from raclette.node.memo import DecodeMemo
 from raclette.node.node import Node, NodeConfig
@@ -278,15 +278,8 @@ class Simulation:
     def _transactions(self, decode: Callable[[bytes], Transaction]) -> list[Transaction]:
         config = self.config
         load = config.workload
-        raws = sample_transfers(
-            load.count,
-            config.seed,
-            self.genesis.chain_id,
-            accounts=config.accounts,
-            value_max=load.value_max,
-            values=load.amounts(config.seed),
-        )
-        return [decode(raw) for raw in raws]
+        demand = Demand(load.count, config.seed, config.accounts, load.value_max, load.amounts(config.seed))
+        return [decode(raw) for raw in sample_transactions(self.genesis, demand)]
 
     def _make_recorder(self) -> Recorder:
         config, world = self.config, self.world

@@ -13,7 +13,7 @@ from raclette.cli.testbed.faults import FaultPlan, Skipped
 from raclette.cli.testbed.observe import Observatory, count_frames
 from raclette.cli.testbed.verdicts import Verdicts
 from raclette.cli.testbed.wires import Wires
-from raclette.ledgers.bank.samples import sample_transfers
+from raclette.ledgers.samples import Demand, sample_parameters, sample_transactions
 from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.sim.config import SimConfig, make_alloc
 from raclette.sim.faults import quiet_from
@@ -56,6 +56,7 @@ async def run_on_processes(
         protocol=config.protocol,
         ledger=config.ledger,
         parameters=config.parameters,
+        ledger_parameters=sample_parameters(config.ledger, config.accounts, config.workload.count),
         alloc=make_alloc(config),
         wires=wires,
     )
@@ -86,14 +87,8 @@ class _Bed:
         )
         self._seen = Observatory(nodes, self._record, {node.beneficiary: i for i, node in enumerate(nodes)})
         load = config.workload
-        raws = sample_transfers(
-            load.count,
-            config.seed,
-            network.genesis.chain_id,
-            accounts=config.accounts,
-            value_max=load.value_max,
-            values=load.amounts(config.seed),
-        )
+        demand = Demand(load.count, config.seed, config.accounts, load.value_max, load.amounts(config.seed))
+        raws = sample_transactions(network.genesis, demand)
         self._clients = Clients(nodes, raws, load.times(config.seed), load.patience, self._seen)
         self._faults = FaultPlan(config.faults, nodes, wires)
 

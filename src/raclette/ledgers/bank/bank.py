@@ -21,7 +21,7 @@ from raclette.ledgers.bank import directory
 from raclette.ledgers.bank.account import decode_account, encode_account
 from raclette.ledgers.bank.execution import Execute
 from raclette.primitives.errors import ConfigError, DecodeError, InvalidBlock, Misuse, Refused
-from raclette.primitives.keys import ADDRESS_BYTES, address_of, checksum_address, compress_public_key, parse_address
+from raclette.primitives.keys import ADDRESS_BYTES, checksum_address, parse_address
 
 # Most money a genesis may hold, in wei. Rewards of 2**64 blocks at 2**128 wei still fit a balance's 256 bits.
 SUPPLY_WEI_MAX = 2**192
@@ -77,7 +77,7 @@ class Bank:
                 raise ConfigError(f"alloc holds more than {SUPPLY_WEI_MAX} wei together")
             if nonce or balance:
                 state[owner] = encode_account(nonce, balance)
-            _publish(owner, entry, path, state)
+            directory.publish_genesis(owner, entry, path, state)
         return state | genesis_roll(alloc)
 
     def decode(self, raw: bytes) -> Transaction:
@@ -203,28 +203,6 @@ def _parse_account(entry: Any, path: str) -> tuple[int, int]:
             raise ConfigError(f"{path}.{key} is unknown; accepted: {', '.join(_ACCOUNT_KEYS)}")
     nonce = quantity(entry.get("nonce", 0), f"{path}.nonce", high=NONCE_MAX)
     return nonce, quantity(entry.get("balance", 0), f"{path}.balance", high=SUPPLY_WEI_MAX)
-
-
-def _publish(owner: bytes, entry: Mapping[str, Any], path: str, state: dict[bytes, bytes]) -> None:
-    """Put a genesis account's name and public key into the directory."""
-    name, key_text = entry.get("name"), entry.get("publicKey")
-    if name is None and key_text is None:
-        return
-    if not isinstance(name, str) or not isinstance(key_text, str):
-        raise ConfigError(f"{path}: name and publicKey go together, both as text")
-    try:
-        public_key = compress_public_key(bytes.fromhex(key_text.removeprefix("0x")))
-        directory.check_name(name.encode())
-    except (ValueError, DecodeError) as wrong:
-        raise ConfigError(f"{path}.publicKey: {wrong}; accepted: 33 or 65 bytes in hex") from None
-    except Refused as wrong:
-        raise ConfigError(f"{path}.name: {wrong}") from None
-    if address_of(public_key) != owner:
-        raise ConfigError(f"{path}.publicKey belongs to {checksum_address(address_of(public_key))}")
-    if directory.name_key(name) in state:
-        raise ConfigError(f"{path}.name: {name!r} stands twice in alloc")
-    state[directory.record_key(owner)] = directory.encode_entry(directory.Entry(public_key, name))
-    state[directory.name_key(name)] = owner
 
 
 def _address_argument(argument: Any) -> bytes:

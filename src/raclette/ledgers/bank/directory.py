@@ -12,14 +12,22 @@ In the state, beside accounts (20-byte keys):
 """
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from raclette.chain.ledger import StateReader
 from raclette.chain.transaction import intrinsic_gas, sign_transaction
 from raclette.primitives import rlp
-from raclette.primitives.errors import DecodeError, Refused
+from raclette.primitives.errors import ConfigError, DecodeError, Refused
 from raclette.primitives.hashing import keccak256
-from raclette.primitives.keys import ADDRESS_BYTES, COMPRESSED_KEY_BYTES, AccountKey, address_of
+from raclette.primitives.keys import (
+    ADDRESS_BYTES,
+    COMPRESSED_KEY_BYTES,
+    AccountKey,
+    address_of,
+    checksum_address,
+    compress_public_key,
+)
 
 # An address nobody has the key of: eleven zero bytes and a word.
 DIRECTORY_ADDRESS = bytes(11) + b"directory"
@@ -97,6 +105,29 @@ def check_name(name: bytes) -> bytes:
     if not _NAME.fullmatch(name):
         raise Refused("bad-name", f"directory: name {name[:40]!r} is not {NAME_RULE}")
     return name
+
+
+def publish_genesis(owner: bytes, entry: Mapping[str, Any], path: str, state: dict[bytes, bytes]) -> None:
+    """Put the name and public key of a genesis `alloc` entry, if it has them, into `state`. Raises ConfigError with the
+    path."""
+    name, key_text = entry.get("name"), entry.get("publicKey")
+    if name is None and key_text is None:
+        return
+    if not isinstance(name, str) or not isinstance(key_text, str):
+        raise ConfigError(f"{path}: name and publicKey go together, both as text")
+    try:
+        public_key = compress_public_key(bytes.fromhex(key_text.removeprefix("0x")))
+        check_name(name.encode())
+    except (ValueError, DecodeError) as wrong:
+        raise ConfigError(f"{path}.publicKey: {wrong}; accepted: 33 or 65 bytes in hex") from None
+    except Refused as wrong:
+        raise ConfigError(f"{path}.name: {wrong}") from None
+    if address_of(public_key) != owner:
+        raise ConfigError(f"{path}.publicKey belongs to {checksum_address(address_of(public_key))}")
+    if name_key(name) in state:
+        raise ConfigError(f"{path}.name: {name!r} stands twice in alloc")
+    state[record_key(owner)] = encode_entry(Entry(public_key, name))
+    state[name_key(name)] = owner
 
 
 def is_account_key(key: bytes) -> bool:
