@@ -175,6 +175,17 @@ class Chain(ChainReads):
             self._executor.check_form(block, parent)
             self._enter(block, parent, None)
 
+    def examine(self, block: Block) -> None:
+        """As `check`, but takes nothing in. Raises UnknownParent, InvalidBlock."""
+        if block.hash in self._tree or self._is_settled(block.header):
+            return
+        parent = self._parent_of(block.header)
+        self._executor.check_form(block, parent)
+        layer, trie = self._versions.layer(parent), self._versions.trie(parent)
+        if layer is None or trie is None:
+            raise UnknownParent("parent-state-gone", f"block {block.number} on {parent.hash.hex()}")
+        self._execute(block, layer, trie)
+
     def why_invalid(self, block_hash: bytes) -> str | None:
         """The reason for which `check` has lately refused this block, if it has."""
         known = self._invalid.get(block_hash)

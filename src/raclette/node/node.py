@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from raclette.chain.block import Block
 from raclette.chain.chain import Chain
 from raclette.chain.genesis import Genesis, make_genesis_block
-from raclette.chain.ledger import Transaction
+from raclette.chain.ledger import Ledger, Transaction
 from raclette.chain.mempool import Mempool, MempoolLimits
 from raclette.chain.trie import root_of_mapping
 from raclette.engine.contract import EngineSetup, SealCheck
@@ -48,7 +49,8 @@ QUESTIONS = frozenset({wire.Announced, wire.GetBlockTransactions, wire.GetHeader
 @dataclass(frozen=True)
 class NodeConfig:
     """What makes one node different from another. `beneficiary` (20 bytes) is paid for its blocks; an inactive node
-    follows without proposing or voting; `seal_check` replaces real proof of work in the simulator."""
+    follows without proposing or voting; `seal_check` replaces real proof of work in the simulator, `ledger` the one
+    that genesis names (for a program that brings a rule of its own)."""
 
     genesis: Genesis
     signer: Signer
@@ -56,6 +58,7 @@ class NodeConfig:
     active: bool = True
     mempool: MempoolLimits = field(default_factory=MempoolLimits)
     seal_check: SealCheck | None = None
+    ledger: Ledger | None = None
 
 
 class Node:
@@ -66,7 +69,7 @@ class Node:
         self.config = config
         self.store = store
         self.node_id = config.signer.public_key
-        self.ledger = ledger_of(config.genesis)
+        self.ledger = config.ledger or ledger_of(config.genesis)
         self.decode = DecodeMemo(self.ledger.decode)
         seed = int.from_bytes(self.node_id[:8], "big")
         self.mempool = Mempool(self.ledger, config.mempool, Random(seed, 0))
@@ -162,6 +165,14 @@ class Node:
         """A local client's transaction. Raises Refused."""
         self.out.begin(now)
         self.transactions.submit(transaction)
+        self._work_off()
+        return self.out.take()
+
+    def offer(self, now: int, block: Block, certificate: bytes = b"") -> tuple[HostEffect, ...]:
+        """A block that the host has from elsewhere (a file, its user) and whose certificate's claims it has verified:
+        to be judged as one that sync brings. Its parent must be known."""
+        self.out.begin(now)
+        self.tell(BlockReceived(now, None, block, certificate))
         self._work_off()
         return self.out.take()
 
