@@ -337,7 +337,7 @@ FAULT = '[[faults]]\nkind = "crash"\nat = "1s"\n'
         ("nodes = 0", "mine.toml:1: nodes: 0; accepted is 1 and more"),
         ('nodes = "4"', "nodes: '4'; accepted is an integer"),
         ("observers = 4", "observers: 4; accepted are 0 to 3"),
-        ('protocol = "paxos"', "protocol.name: 'paxos' is unknown; accepted are nakamoto, pbft"),
+        ('protocol = "paxos"', "protocol.name: 'paxos' is unknown; accepted are nakamoto, "),
         ("[protocol]\npipelines = 3", "mine.toml:2: protocol.pipelines: unknown key; accepted are name, validators"),
         ("[protocol]\npipeline = 0", "protocol.pipeline: 0; "),
         ('ledger = "gold"', "ledger: 'gold' is unknown; accepted are "),

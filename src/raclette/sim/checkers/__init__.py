@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from raclette.protocols import PROTOCOLS
 from raclette.sim.checkers.accountability import Accountability
 from raclette.sim.checkers.agreement import Agreement
 from raclette.sim.checkers.audit import Audit, ExactlyOnce, Supply, Validity
@@ -26,7 +25,7 @@ def make_checkers(subject: Subject) -> list[Checker]:
     """All that a run of whole nodes is watched by: what holds for any protocol, and what this one promises besides."""
     audit, view_of, protocol = Audit(subject), subject.view_of, subject.config.protocol
     work: list[Checker] = []
-    if PROTOCOLS[subject.config.protocol].seals:
+    if protocol == "nakamoto":
         work = [ForkChoice(subject), Timestamps(subject), Difficulty(subject)]
         work += [CommonPrefix(subject), ChainQuality(subject), ChainGrowth(subject), WorkDone(subject)]
     return [

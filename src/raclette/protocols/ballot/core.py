@@ -1,0 +1,74 @@
+"""What the parts of a ballot engine share: the chain, the register at a block, effects, refusals.
+
+The parts (`polls`, `voter`, `mining`) know one `Core` and otherwise only what they are given.
+"""
+
+from raclette.chain.header import Header
+from raclette.engine.contract import EngineSetup
+from raclette.engine.effects import Accuse, Effect
+from raclette.primitives.errors import Misuse
+from raclette.primitives.units import MILLISECOND
+from raclette.protocols.ballot.codec import Codec
+from raclette.protocols.ballot.parameters import Parameters
+from raclette.protocols.ballot.weights import Register, register_of
+
+# Registers at hand: one for each block that is voted on now, forks among them.
+REGISTERS_MAX = 32
+
+
+class Core:
+    """See the module. `now` is the time of the event at hand (ns)."""
+
+    def __init__(self, setup: EngineSetup, parameters: Parameters) -> None:
+        self.parameters = parameters
+        self.chain = setup.chain
+        self.signer = setup.signer
+        self.active = setup.active
+        self.codec = Codec(setup.chain.chain_id)
+        self.needed = parameters.needed
+        self.liars = parameters.liars
+        self.now = 0
+        self.final = setup.chain.finalized.number
+        # Messages refused since the start, by reason.
+        self.refused: dict[str, int] = {}
+        self._effects: list[Effect] = []
+        self._registers: dict[bytes, Register] = {}
+
+    @property
+    def node_id(self) -> bytes:
+        """Our own."""
+        return self.signer.public_key
+
+    @property
+    def now_ms(self) -> int:
+        """The time of the event at hand, in milliseconds."""
+        return self.now // MILLISECOND
+
+    def emit(self, *effects: Effect) -> None:
+        """Append to this event's answer."""
+        self._effects += effects
+
+    def take_effects(self) -> tuple[Effect, ...]:
+        """The answer, which is then empty again."""
+        effects = tuple(self._effects)
+        self._effects.clear()
+        return effects
+
+    def refuse(self, peer: bytes | None, reason: str, *, blame: bool = True) -> None:
+        """Count a refusal; `blame` the peer for it, if it is a peer's."""
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+        if blame and peer is not None:
+            self.emit(Accuse(peer, reason))
+
+    def register(self, header: Header) -> Register | None:
+        """BAL-1: who votes on the children of `header`; None if its state is no longer kept."""
+        known = self._registers.get(header.hash)
+        if known is None:
+            try:
+                known = register_of(self.chain.members(header.hash))
+            except Misuse:
+                return None
+            if len(self._registers) >= REGISTERS_MAX:
+                del self._registers[next(iter(self._registers))]
+            self._registers[header.hash] = known
+        return known

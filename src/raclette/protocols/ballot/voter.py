@@ -1,0 +1,157 @@
+"""The voting side: when a voter votes, for whom, and what it does when nobody is elected.
+
+A voter speaks once at each (height, round), and what it says is on disk before anybody hears it. Round 0 is the vote of
+the protocol; later rounds exist only where a candidate needs more than half of the weight (BAL-24) and opens only by
+proof: the votes of the round before, which show that at most one candidate can have been elected in it.
+"""
+
+from raclette.chain.header import Header
+from raclette.engine.effects import Broadcast, CancelTimer, Persist, Publish, SetTimer
+from raclette.primitives.units import MILLISECOND
+from raclette.protocols.ballot import records
+from raclette.protocols.ballot.core import Core
+from raclette.protocols.ballot.election import is_decisive, is_split, still_possible, support
+from raclette.protocols.ballot.messages import Ballots, Vote
+from raclette.protocols.ballot.polls import Polls, Standing
+from raclette.protocols.ballot.records import OwnVotes
+from raclette.protocols.ballot.weights import Register
+
+WINDOW = "ballot/window"
+ROUND = "ballot/round"
+# The timeout doubles at most so often before it meets its cap anyway.
+DOUBLINGS_MAX = 20
+
+
+class Voter:
+    """One node's vote on the children of its head. A node that is not registered only repeats what it heard."""
+
+    def __init__(self, core: Core, polls: Polls, own: OwnVotes) -> None:
+        self._core = core
+        self._polls = polls
+        self._own = own
+        self._head: Header = core.chain.head
+        self._vote_at = 0
+        self._opened = False
+        self.round = 0
+        self._patience = 0
+
+    # --- the window -----------------------------------------------------------------------------------------------
+
+    def on_head(self, head: Header) -> None:
+        """BAL-13: another head, so the window for candidates on it begins."""
+        core = self._core
+        self._head = head
+        self._opened = False
+        self._patience = 0
+        said = self._own.get(head.number + 1)
+        self.round = said[0] if said is not None else 0
+        self._vote_at = core.now + core.parameters.window_ms * MILLISECOND
+        core.emit(CancelTimer(ROUND), SetTimer(WINDOW, self._vote_at - core.now))
+
+    def on_candidate(self, header: Header) -> None:
+        """BAL-13: where the window ended without candidates, the first one opens a short one for those that were found
+        at the same time."""
+        core = self._core
+        if self._opened or header.parent_hash != self._head.hash or core.now < self._vote_at:
+            return
+        if len(self._polls.candidates(self._head.hash)) == 1:
+            core.emit(SetTimer(WINDOW, core.parameters.claim_bound_ms * MILLISECOND))
+
+    def on_window(self) -> None:
+        """The window has ended: vote, if there is anything to vote for."""
+        core = self._core
+        if core.now < self._vote_at:
+            core.emit(SetTimer(WINDOW, self._vote_at - core.now))
+            return
+        standing = self._polls.candidates(self._head.hash)
+        if self._opened or not standing:
+            return
+        self._opened = True
+        if self.round == 0:
+            self._cast(0, self._choose(standing))
+        self._await_election()
+
+    def _choose(self, standing: list[Standing]) -> bytes:
+        """BAL-15: the earliest candidate with a transaction of our own, where one waits; else the earliest. Ties by
+        hash."""
+        core = self._core
+        register = core.register(self._head)
+        account = register.accounts.get(core.node_id) if register is not None else None
+        if account is not None and core.chain.pending_from(account):
+            own = [one for one in standing if core.chain.sends(one.block_hash, account)]
+            standing = own or standing
+        return min(standing).block_hash
+
+    def _cast(self, round_number: int, block_hash: bytes) -> None:
+        """BAL-16: once at a place; written first, then said."""
+        core, height = self._core, self._head.number + 1
+        register = core.register(self._head)
+        if not core.active or register is None or core.node_id not in register.weights:
+            return
+        if not records.may_vote(self._own, height, round_number):
+            return
+        records.remember(self._own, height, round_number, block_hash)
+        core.emit(Persist(records.vote_key(height), records.encode_vote(height, round_number, block_hash)))
+        self._polls.hear(None, self._signed(height, round_number, block_hash))
+
+    def _signed(self, height: int, round_number: int, block_hash: bytes) -> Vote:
+        """The same bytes each time it is made: signatures are deterministic."""
+        core = self._core
+        unsigned = core.codec.make_vote(height, round_number, block_hash, core.node_id, b"")
+        signature = core.signer.sign(unsigned.claim.digest)
+        return core.codec.make_vote(height, round_number, block_hash, core.node_id, signature)
+
+    def on_start(self) -> None:
+        """BAL-38: what we said before a crash may not have left: say it again, and never anything else there."""
+        height = self._head.number + 1
+        said = self._own.get(height)
+        if said is not None and self._core.active:
+            vote = self._signed(height, *said)
+            self._polls.hear(None, vote)
+            self._core.emit(Publish(vote))
+
+    # --- nobody is elected ----------------------------------------------------------------------------------------
+
+    def _await_election(self) -> None:
+        parameters = self._core.parameters
+        delay = min(parameters.round_ms << min(self._patience, DOUBLINGS_MAX), parameters.round_cap_ms)
+        self._core.emit(SetTimer(ROUND, delay * MILLISECOND))
+
+    def on_round(self) -> None:
+        """BAL-31: still nobody: repeat what we hold, and see whether the next round may open."""
+        self._patience += 1
+        self._repeat()
+        register = self._core.register(self._head)
+        if register is not None and is_decisive(self._core.needed):
+            self._next_round(register)
+        self._await_election()
+
+    def _repeat(self) -> None:
+        book, height = self._polls.book, self._head.number + 1
+        votes = [vote for number in book.rounds(height)[-2:] for vote in book.votes(height, number).values()]
+        if votes and self._core.active:
+            self._core.emit(Broadcast(Ballots(tuple(votes))))
+
+    def _next_round(self, register: Register) -> None:
+        """BAL-32 to BAL-35."""
+        core, book, height = self._core, self._polls.book, self._head.number + 1
+        split = [
+            number
+            for number in book.rounds(height)
+            if number >= self.round and is_split(book.votes(height, number), register, core.needed)
+        ]
+        if not split:
+            return
+        last = split[-1]
+        votes = book.votes(height, last)
+        possible = still_possible(votes, register, core.needed, core.liars)
+        if len(possible) > 1:  # BAL-35: more votes must come first
+            return
+        standing = {one.block_hash for one in self._polls.candidates(self._head.hash)}
+        weights = support(votes, register)
+        eligible = possible or sorted(weights)
+        choices = [block_hash for block_hash in eligible if block_hash in standing]
+        if choices:
+            # BAL-34: the only one that may have been elected; if none may, the one that most voted for.
+            self.round = last + 1
+            self._cast(self.round, min(choices, key=lambda block_hash: (-weights[block_hash], block_hash)))
