@@ -22,6 +22,33 @@ SCHEDULES = {
             "liars": {"3": {"kind": "spam", "burst": 3}},
         },
     ),
+    # All crash with every height of the window final and no checkpoint stable: nobody repeated its CHECKPOINTs, so the
+    # window stayed where it was for ever.
+    "a-crash-of-all-at-the-high-mark": (
+        "engines",
+        {
+            "protocol": "pbft",
+            "seed": 20_831,
+            "nodes": 4,
+            "duration": 183,
+            "parameters": {
+                "view_timeout_ms": 1_000,
+                "view_timeout_cap_ms": 4_000,
+                "checkpoint_interval": 1,
+                "window": 3,
+                "pipeline": 3,
+                "batch_delay_ms": 0,
+            },
+            "steps": [
+                {"kind": "hush", "at": 0, "lasting": 0, "kinds": ["commit"], "deaf": [0, 1]},
+                *(
+                    {"kind": "submit", "at": at, "number": n, "to": [0, 1, 2, 3]}
+                    for at, n in ((16, 2), (23, 0), (49, 1))
+                ),
+                *({"kind": "crash", "at": 183, "lasting": 10, "place": place, "kept": 2} for place in range(4)),
+            ],
+        },
+    ),
     # With `batch_delay_ms` 0 the primary's batch timer fired at once, again and again, while a block was in flight.
     "a-batch-timer-of-no-time": (
         "engines",

@@ -390,6 +390,22 @@ def test_a_prepared_block_survives_the_crash_of_everybody() -> None:
     assert all(replica.finalized[0] == before for replica in world.replicas)
 
 
+def test_everybody_may_crash_at_the_high_mark_before_a_checkpoint_is_stable() -> None:
+    """Nobody remembers a CHECKPOINT then; if nobody said it again, the window would never move on."""
+    world = World(4, seed=15, checkpoint_interval=4, window=8)
+    world.drops = only({"checkpoint": ()})
+    blocks(world, 8)
+    assert all(replica.height == 8 and replica.engine.core.low == 0 for replica in world.replicas)
+    for place in range(4):
+        world.crash(place)
+    world.heal()
+    for place in range(4):
+        world.restart(place)
+    world.submit(b"after")
+    world.run_for(3_000)
+    assert world.everybody_has([b"after"])
+
+
 def test_everybody_may_restart_in_the_middle_of_a_view_change() -> None:
     world = World(4, seed=15)
     world.withhold("new-view", "status")

@@ -56,6 +56,19 @@ class Checkpoints:
         for vote in news.values():
             self._count(vote)
 
+    def repeat_own(self) -> None:
+        """PBFT-43: after a restart, our CHECKPOINTs for what is final and not yet stable. Perhaps nobody remembers
+        them: after a crash of all, the low mark would stay for ever, and nothing be voted on above the high one."""
+        core = self.core
+        first = core.low - core.low % self.interval + self.interval
+        for height in range(first, core.final.number + 1, self.interval):
+            header = core.chain.canonical(height)
+            if core.me is not None and header is not None:
+                vote = core.own_checkpoint(height, header.hash, core.me)
+                self._file(vote)
+                core.broadcast(vote)
+                self._count(vote)
+
     def own_votes_above(self, height: int) -> list[CheckpointVote]:
         """Ours, for a replica whose low mark is `height`; oldest first."""
         mine = self.votes.get(self.core.me, {}) if self.core.me is not None else {}

@@ -184,7 +184,8 @@ class Recovery:
             }
 
     def rejoin(self, state: Restored) -> None:
-        """Put unfinalised blocks back into the chain, walk to the tip we had accepted, and repeat our votes."""
+        """Put unfinalised blocks back into the chain, walk to the tip we had accepted, and repeat our votes
+        and checkpoints."""
         core = self.core
         for block in state.blocks:
             if block.number > core.final.number:
@@ -194,6 +195,7 @@ class Recovery:
                     continue
         if core.me is None:
             return
+        self.checkpoints.repeat_own()
         if core.active:
             self._walk_to_tip(core.me)
         elif core.me in core.view_changes:

@@ -32,6 +32,8 @@ from raclette.sim.faults import (
 )
 from raclette.sim.liars import LIARS, LiarSpec
 from raclette.sim.liars.contract import LiarKind
+from raclette.sim.models import internet_2019
+from raclette.sim.topology import make_topology
 
 _STREAM = 103
 STORM_MIN_NS, STORM_MAX_NS = 2 * SECOND, 6 * SECOND
@@ -165,6 +167,8 @@ def draw_config(protocol: str, seed: int) -> NodeSchedule:
     liars = _draw_liars(random, protocol, nodes)
     storm = Storm(random, nodes, end, may_wipe=entry.seals)
     topology, degree = _draw_topology(random, nodes) if entry.seals and "sparse" in features else ("full", 8)
+    if not _is_joined(topology, degree, nodes, seed, liars):
+        topology, degree = "full", 8
     config = SimConfig(
         protocol=protocol,
         nodes=nodes,
@@ -249,6 +253,16 @@ def _draw_topology(random: Random, nodes: int) -> tuple[str, int]:
     return "regular", 2 if nodes < 5 else random.choice((2, 4))
 
 
+def _is_joined(topology: str, degree: int, nodes: int, seed: int, liars: Mapping[int, LiarSpec]) -> bool:
+    """Are the honest nodes linked with each other without the liars' help? Nothing is promised otherwise."""
+    graph = make_topology(topology, nodes, seed, degree, internet_2019().degree_per_1000)
+    honest = [node for node in range(nodes) if node not in liars]
+    reached = honest[:1]
+    for node in reached:
+        reached += [peer for peer in graph[node] if peer in honest and peer not in reached]
+    return len(reached) == len(honest)
+
+
 def _draw_shares(random: Random, nodes: int, liars: Mapping[int, LiarSpec]) -> tuple[int, ...]:
     """Uneven, and liars together below a third."""
     shares = [random.between(1, 10) for _ in range(nodes)]
@@ -294,6 +308,14 @@ def _pbft(random: Random, plain: bool) -> dict[str, Any]:
     return given
 
 
+def _simplex(random: Random, plain: bool) -> dict[str, Any]:
+    delta = random.choice((70, 170, 330))
+    given: dict[str, Any] = {"delta_ms": delta, "delta_cap_ms": delta * 8}
+    if not plain:
+        given["window"] = random.choice((4, 16, 64))
+    return given
+
+
 def _nakamoto(random: Random, plain: bool) -> dict[str, Any]:
     given: dict[str, Any] = {"block_interval_s": 1, "half_life_s": 60}
     if not plain:
@@ -308,4 +330,8 @@ def _nakamoto(random: Random, plain: bool) -> dict[str, Any]:
     return given
 
 
-_PARAMETERS: Mapping[str, Callable[[Random, bool], dict[str, Any]]] = {"pbft": _pbft, "nakamoto": _nakamoto}
+_PARAMETERS: Mapping[str, Callable[[Random, bool], dict[str, Any]]] = {
+    "pbft": _pbft,
+    "nakamoto": _nakamoto,
+    "simplex": _simplex,
+}
