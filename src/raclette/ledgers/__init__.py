@@ -7,6 +7,7 @@ from raclette.chain.genesis import GAS_LIMIT_DEFAULT, Genesis
 from raclette.chain.ledger import Ledger
 from raclette.ledgers.bank import Bank
 from raclette.ledgers.coins import Coins
+from raclette.ledgers.data import Data
 from raclette.primitives.errors import ConfigError
 
 
@@ -16,7 +17,7 @@ class LedgerFactory(Protocol):
     def __call__(self, chain_id: int, *, base_fee: int, gas_limit: int, parameters: Mapping[str, Any]) -> Ledger: ...
 
 
-LEDGERS: dict[str, LedgerFactory] = {"bank": Bank, "coins": Coins}
+LEDGERS: dict[str, LedgerFactory] = {"bank": Bank, "coins": Coins, "data": Data}
 
 
 def make_ledger(

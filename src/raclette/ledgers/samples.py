@@ -11,6 +11,7 @@ from typing import Any
 from raclette.chain.genesis import Genesis
 from raclette.ledgers.bank.samples import sample_transfers
 from raclette.ledgers.coins.samples import sample_payments
+from raclette.ledgers.data.samples import sample_entries
 from raclette.primitives.errors import ConfigError
 
 
@@ -64,7 +65,15 @@ def _payments(genesis: Genesis, demand: Demand) -> list[bytes]:
     )
 
 
-SAMPLES: dict[str, SampleKit] = {"bank": SampleKit(_transfers), "coins": SampleKit(_payments)}
+def _entries(genesis: Genesis, demand: Demand) -> list[bytes]:
+    return sample_entries(demand.count, demand.seed, genesis.chain_id, accounts=demand.accounts)
+
+
+SAMPLES: dict[str, SampleKit] = {
+    "bank": SampleKit(_transfers),
+    "coins": SampleKit(_payments),
+    "data": SampleKit(_entries),
+}
 
 
 def sample_transactions(genesis: Genesis, demand: Demand) -> list[bytes]:
