@@ -82,7 +82,7 @@ class Adapter(Protocol):
         """What happened, for the hunt's coverage."""
 
 
-_ADAPTERS: Mapping[str, str] = {"pbft": "Pbft", "nakamoto": "Nakamoto"}
+_ADAPTERS: Mapping[str, str] = {"pbft": "Pbft", "nakamoto": "Nakamoto", "senate": "Senate", "simplex": "Simplex"}
 MakeEngine = Callable[[EngineSetup], Engine]
 
 
