@@ -48,13 +48,13 @@ PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
         Protocol("nakamoto", "proof of work; the branch with the most work (or the heaviest subtree) wins", seals=True),
+        Protocol("pbft", "Castro and Liskov's PBFT: final after three phases, survives f of 3f+1 arbitrary faults"),
         Protocol(
             "ballot",
             "proof-of-work candidates, elected by the votes of those with stake; final from a quorum of two thirds on",
             seals=True,
             enrolls=True,
         ),
-        Protocol("pbft", "Castro and Liskov's PBFT: final after three phases, survives f of 3f+1 arbitrary faults"),
         Protocol("simplex", "Chan and Pass's Simplex: final after three hops, a block every two; f of 3f+1 faults"),
         Protocol(
             "senate",

@@ -38,7 +38,13 @@ def _a_sixth(liars: Collection[int], voters: int, power: Sequence[int]) -> str:
     return f"{found} of {voters} holders lie; accepted is at most a sixth of the stake" if 6 * found > voters else ""
 
 
+def _a_ninth(liars: Collection[int], voters: int, power: Sequence[int]) -> str:
+    found = sum(1 for node in liars if node < voters)
+    return f"{found} of {voters} voters lie; accepted is at most a ninth of the weight" if 9 * found > voters else ""
+
+
 CLAIMS: Mapping[str, Claim] = {
+    "ballot": Claim("a ninth of the weight, in equal parts, with a quorum of two thirds (spec/ballot.md)", _a_ninth),
     "pbft": Claim("f = floor((n - 1) / 3) of n replicas (Castro and Liskov 1999, section 3)", _a_third),
     "senate": Claim("a sixth of the stake, in equal parts, which seldom draws a third of the seats", _a_sixth),
     "nakamoto": Claim("less than half of the hash power (Nakamoto 2008, section 11)", _half_the_power),
