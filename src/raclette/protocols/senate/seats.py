@@ -10,14 +10,18 @@ seats and its votes weigh as many.
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
 
 from raclette.chain.roll import Member
 from raclette.primitives.hashing import sha256
 
 _SPACE = 1 << 256
+# Senates remembered: every node of a simulated world draws the same one, at nearly the same time.
+SENATES_REMEMBERED = 64
 
 
+@lru_cache(maxsize=SENATES_REMEMBERED)
 def draw_points(seed: bytes, total: int, count: int) -> tuple[int, ...]:
     """SENATE-11: `count` points, each uniform in [0, total). `total` is in [1, 2**256)."""
     limit = _SPACE - _SPACE % total
