@@ -48,8 +48,8 @@ def true_weights(stakes: Mapping[bytes, int], seed: bytes, seats: int) -> dict[b
 
 
 class Certificates(Checker):
-    """A block is final by true COMMITs of owners of a quorum of the true seats, and its director drew its ticket and the
-    next seed with its own key."""
+    """A block is final by true COMMITs of owners of a quorum of the true seats, and its director drew its ticket and
+    the next seed with its own key."""
 
     def __init__(self) -> None:
         self._right: set[tuple[bytes, bytes]] = set()
@@ -93,8 +93,8 @@ class Certificates(Checker):
 
 
 class Honesty(Checker):
-    """An honest node never signs two votes, proposals or blocks for one place, crash or not; it does not vote in a round
-    that it has declared over, and its TIMEOUTs never show a lower lock than before."""
+    """An honest node never signs two votes, proposals or blocks for one place, crash or not; it does not vote in a
+    round that it has declared over, and its TIMEOUTs never show a lower lock than before."""
 
     def __init__(self) -> None:
         self.said_hash: dict[tuple[str, int, int, int], bytes] = {}

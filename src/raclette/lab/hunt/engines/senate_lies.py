@@ -1,7 +1,7 @@
 """What a lying holder says. It signs and draws with its own key only, so a lie is a choice of content, not a forgery.
 
-Two blocks behind one ticket, a ticket that was never drawn, proposals out of turn or against the lock, votes for another
-block or round, TIMEOUTs that hide a lock or show an older one, a certificate of one signer.
+Two blocks behind one ticket, a ticket that was never drawn, proposals out of turn or against the lock, votes for
+another block or round, TIMEOUTs that hide a lock or show an older one, a certificate of one signer.
 """
 
 from collections.abc import Mapping, Sequence

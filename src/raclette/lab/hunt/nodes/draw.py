@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from raclette.lab.hunt.nodes.schedule import NodeSchedule
+from raclette.lab.scenario.claims import too_many
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.randomness import Random
 from raclette.primitives.units import MILLISECOND, SECOND
@@ -41,6 +42,8 @@ FAULTS_MAX = 7
 MODES: tuple[Literal["clean", "lose", "tear"], ...] = ("clean", "lose", "tear")
 # Clock errors stay below what protocols allow a block to be ahead (15 s).
 SKEW_MAX_S = 6
+# Nodes where stakes weigh: protocols that draw by stake bear no liar among very few.
+_WEIGHED_SIZES = (4, 5, 7, 7, 8, 10)
 # What a run may or may not have, besides kinds of faults and of liars.
 _FEATURES = (
     "observers",
@@ -162,7 +165,7 @@ def draw_config(protocol: str, seed: int) -> NodeSchedule:
     entry = find_protocol(protocol)
     random = Random(seed, _STREAM)
     features = [feature for feature in _FEATURES if random.chance(1, 2)]
-    nodes = random.choice((3, 4, 5, 6, 8) if entry.seals else (4, 4, 4, 4, 5, 7))
+    nodes = random.choice(_WEIGHED_SIZES if entry.enrolls else (3, 4, 5, 6, 8) if entry.seals else (4, 4, 4, 4, 5, 7))
     end = random.between(STORM_MIN_NS, STORM_MAX_NS)
     liars = _draw_liars(random, protocol, nodes)
     storm = Storm(random, nodes, end, may_wipe=entry.seals)
@@ -178,7 +181,8 @@ def draw_config(protocol: str, seed: int) -> NodeSchedule:
         topology=topology,
         degree=degree,
         parameters=_draw_parameters(random, protocol, plain="parameters" not in features),
-        accounts=random.choice((2, 5, 20)),
+        # Where stakes weigh, each node has the account of its number.
+        accounts=max(nodes if entry.enrolls else 0, random.choice((2, 5, 20))),
         workload=_draw_workload(random, features, end),
         faults=_draw_faults(storm),
         liars=liars,
@@ -227,6 +231,9 @@ def _draw_liars(random: Random, protocol: str, nodes: int) -> dict[int, LiarSpec
     """None in one run of three. Two kinds at a time at most, so that each does something."""
     kinds = random.sample(fitting_liars(protocol), 2)
     bound = (nodes - 1) // 3
+    if find_protocol(protocol).enrolls:
+        # Who is drawn by stake is not counted in thirds of the nodes.
+        bound = max((count for count in range(nodes) if not too_many(protocol, range(count), nodes, ())), default=0)
     if not bound or random.chance(1, 3):
         return {}
     chosen = random.sample(range(nodes), random.between(1, bound))
@@ -316,6 +323,20 @@ def _simplex(random: Random, plain: bool) -> dict[str, Any]:
     return given
 
 
+def _senate(random: Random, plain: bool) -> dict[str, Any]:
+    timeout = random.choice((500, 1_000))
+    # So many seats that a sixth of the stake never draws a third of them.
+    given: dict[str, Any] = {"seats": 1_024, "round_timeout_ms": timeout, "round_timeout_cap_ms": timeout * 4}
+    given["entry_window_ms"] = timeout // 5
+    if not plain:
+        given |= {
+            "malicious": random.choice((-1, 200)),
+            "entry_window_ms": random.choice((1, 50, timeout // 2)),
+            "idle_interval_ms": random.choice((0, 1_000)),
+        }
+    return given
+
+
 def _nakamoto(random: Random, plain: bool) -> dict[str, Any]:
     given: dict[str, Any] = {"block_interval_s": 1, "half_life_s": 60}
     if not plain:
@@ -333,5 +354,6 @@ def _nakamoto(random: Random, plain: bool) -> dict[str, Any]:
 _PARAMETERS: Mapping[str, Callable[[Random, bool], dict[str, Any]]] = {
     "pbft": _pbft,
     "nakamoto": _nakamoto,
+    "senate": _senate,
     "simplex": _simplex,
 }
