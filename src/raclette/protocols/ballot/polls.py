@@ -25,6 +25,8 @@ from raclette.protocols.ballot.weights import Register
 UNKNOWN_NS = 10 * SECOND
 # Blocks found invalid that are remembered, so that a second copy is not executed again.
 INVALID_MAX = 1_024
+# Candidates on one parent. Honest miners seal one each; more are work thrown away to fill our memory.
+CANDIDATES_MAX = 512
 # Certificates that wait for their blocks.
 UNPLACED_MAX = 16
 
@@ -78,6 +80,9 @@ class Polls:
         if parent is None:
             if peer is not None:
                 core.emit(Fetch(peer, header.hash))
+            return False
+        if len(self._standing.get(parent.hash, ())) >= CANDIDATES_MAX and core.chain.header(header.hash) is None:
+            core.refuse(peer, "too-many-candidates", blame=False)
             return False
         try:
             self._rules.check(header, parent, core.now)
@@ -160,6 +165,10 @@ class Polls:
             return
         self._convicted[place] = None
         self._core.emit(Accuse(second.voter, "equivocation-vote", encode_evidence(first, second)), Publish(second))
+
+    def is_convicted(self, vote: Vote) -> bool:
+        """Has its voter voted twice at that place, to our knowledge?"""
+        return (vote.height, vote.round, vote.voter) in self._convicted
 
     def _hold(self, peer: bytes | None, vote: Vote) -> None:
         """BAL-20: ask for the candidate; until it is here the vote does not count. One for each voter."""

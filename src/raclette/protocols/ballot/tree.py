@@ -75,7 +75,7 @@ class BallotTree:
             self._prune()
 
     def _lift(self, entry: Entry) -> None:
-        """Totals of `entry` and everything above it, and the head that results."""
+        """BAL-28: totals of `entry` and everything above it, and the head that results."""
         changed = [entry]
         for one in changed:
             below = one.parent.total if one.parent is not None else None

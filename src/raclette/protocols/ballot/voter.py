@@ -152,6 +152,9 @@ class Voter:
         eligible = possible or sorted(weights)
         choices = [block_hash for block_hash in eligible if block_hash in standing]
         if choices:
-            # BAL-34: the only one that may have been elected; if none may, the one that most voted for.
+            # BAL-34: the only one that may have been elected; if none may, the one that most voted for, but for those
+            # who are known to have voted twice: they may have told everybody something else.
+            honest = {voter: vote for voter, vote in votes.items() if not self._polls.is_convicted(vote)}
+            weights = support(honest, register)
             self.round = last + 1
-            self._cast(self.round, min(choices, key=lambda block_hash: (-weights[block_hash], block_hash)))
+            self._cast(self.round, min(choices, key=lambda block_hash: (-weights.get(block_hash, 0), block_hash)))
