@@ -1,12 +1,21 @@
 """All mutants, by protocol and id."""
 
-from raclette.lab.mutants import ledger, node_sync, pbft_durability, pbft_ordering, pbft_quorum, pbft_views, pow
+from raclette.lab.mutants import (
+    ledger,
+    node_sync,
+    pbft_durability,
+    pbft_ordering,
+    pbft_quorum,
+    pbft_views,
+    pow,
+    simplex,
+)
 from raclette.lab.mutants.contract import Mutant
 from raclette.primitives.errors import ConfigError
 from raclette.protocols import find_protocol
 
 # A new family is one file with its `MUTANTS`, and one entry here.
-_FAMILIES = (pbft_quorum, pbft_ordering, pbft_views, pbft_durability, node_sync, pow, ledger)
+_FAMILIES = (pbft_quorum, pbft_ordering, pbft_views, pbft_durability, node_sync, pow, ledger, simplex)
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for family in _FAMILIES for mutant in family.MUTANTS)
 
 

@@ -135,7 +135,8 @@ class SimplexTrickster:
         return message.with_block(Block(header, block.transactions))
 
     def _on_other_parent(self, proposal: Proposal, block: Block, *, sideways: bool) -> Message:
-        """The same transactions on a rival of the parent that somebody voted for, or one to three blocks below."""
+        """The same transactions on a rival of the parent that somebody voted for, or on a block below the parent: one
+        that is not yet overtaken by the final one, if there is any."""
         chain = self.core.chain
         parent: Header | None = chain.header(proposal.header.parent_hash)
         if parent is None:
@@ -148,8 +149,11 @@ class SimplexTrickster:
             and header.hash != parent.hash
             and iteration_of(header) < proposal.iteration
         ]
+        unfinal = self.core.path_from_final(parent) or []
         if sideways and rivals:
             parent = self.random.choice(rivals)
+        elif unfinal:
+            parent = self.random.choice([self.core.final, *unfinal[:-1]])
         else:
             for _ in range(self.random.between(1, 3)):
                 parent = (chain.header(parent.parent_hash) if parent.number else None) or parent
