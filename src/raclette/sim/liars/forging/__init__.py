@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from raclette.node.host import HostedNode
 from raclette.node.node import Node
 from raclette.primitives.errors import Misuse
+from raclette.sim.liars.forging.ballot import BallotForger
 from raclette.sim.liars.forging.contract import Forged, Forger, Round
 from raclette.sim.liars.forging.pbft import PbftForger
 
 # A new protocol is one file with an adapter, and one entry here: all liars that forge can then lie in it.
-FORGERS: Mapping[str, Callable[[Node], Forger]] = {"pbft": PbftForger}
+FORGERS: Mapping[str, Callable[[Node], Forger]] = {"pbft": PbftForger, "ballot": BallotForger}
 
 
 def make_forger(protocol: str, node: HostedNode) -> Forger:
@@ -21,4 +22,4 @@ def make_forger(protocol: str, node: HostedNode) -> Forger:
     return FORGERS[protocol](node)
 
 
-__all__ = ["FORGERS", "Forged", "Forger", "PbftForger", "Round", "make_forger"]
+__all__ = ["FORGERS", "BallotForger", "Forged", "Forger", "PbftForger", "Round", "make_forger"]
