@@ -234,6 +234,20 @@ def test_a_wanted_block_on_a_side_branch_is_fetched_from_another_peer_if_need_be
     assert world.chain.head == HISTORY[39].header
 
 
+def test_a_branch_that_lost_while_it_was_fetched_is_no_fault_of_who_has_it() -> None:
+    world = World()
+    side = HISTORY[:10] + extend(HISTORY[9].header, 5, salt=b"side")
+    for block in HISTORY[:40]:
+        world.chain.insert(block)
+    world.serve(b"honest", HISTORY[:40] + side[10:], height=0, head=b"")
+    world.chain.finalized = HISTORY[30].header
+    world.carry(world.sync.fetch(world.now, b"honest", side[-1].hash))
+    world.run()
+    assert world.penalties == []
+    assert side[-1].hash not in world.chain.blocks
+    assert world.sync.stats()["fetches"] == 0
+
+
 def test_late_answers_are_forgiven_unasked_ones_are_not_and_neither_changes_anything() -> None:
     world = World()
     world.serve(b"a", HISTORY[:10], silent)

@@ -70,6 +70,10 @@ class HeaderCheck:
                 raise InvalidHeader("headers-unlinked", f"block {header.number}")
             known = self._chain.header(header.hash) is not None
             if not known and header.hash not in held and header.hash not in self._queue:
+                if chase.target and header.number <= self._chain.finalized.number:
+                    # We wanted this branch ourselves, and it lost meanwhile: no fault of who has it.
+                    chase.ended = True
+                    break
                 try:
                     self._check(now, header, certificate, parent, lookup)
                 except NotYet:
