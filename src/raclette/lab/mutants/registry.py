@@ -8,6 +8,7 @@ from raclette.lab.mutants import (
     pbft_quorum,
     pbft_views,
     pow,
+    senate,
     simplex,
 )
 from raclette.lab.mutants.contract import Mutant
@@ -15,7 +16,7 @@ from raclette.primitives.errors import ConfigError
 from raclette.protocols import find_protocol
 
 # A new family is one file with its `MUTANTS`, and one entry here.
-_FAMILIES = (pbft_quorum, pbft_ordering, pbft_views, pbft_durability, node_sync, pow, ledger, simplex)
+_FAMILIES = (pbft_quorum, pbft_ordering, pbft_views, pbft_durability, node_sync, pow, ledger, senate, simplex)
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for family in _FAMILIES for mutant in family.MUTANTS)
 
 

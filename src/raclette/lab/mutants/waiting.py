@@ -28,12 +28,6 @@ class Waiting(NamedTuple):
 
 WAITING: tuple[Waiting, ...] = (
     Waiting(
-        "P4",
-        "weighted votes: heads are counted instead of weight, or >= 2/3 passes for > 2/3",
-        "weighted BFT implementations",
-        "waits for a protocol with weighted votes; PBFT's replicas are equal",
-    ),
-    Waiting(
         "P11",
         "read-only requests answered with f+1 or 2f+1 replies",
         "Berger et al., SRDS 2021, arXiv:2107.11144",
@@ -111,18 +105,6 @@ WAITING: tuple[Waiting, ...] = (
         "committees do not agree on the height at which they change",
         "Pass & Shi 2017 (hybrid consensus)",
         "waits for committees",
-    ),
-    Waiting(
-        "S3",
-        "an election seeded by the last block's hash, which its maker can grind",
-        "TrueChain (seed of snail hashes)",
-        "waits for committees",
-    ),
-    Waiting(
-        "S4",
-        "the proof of a sortition is not verified, or sub-users are not counted",
-        "Gilad et al., SOSP 2017 (Algorand)",
-        "waits for sortition",
     ),
     Waiting(
         "S5",

@@ -4,7 +4,7 @@ Decoding is bounded before it starts: each kind has a largest size that follows 
 signers are in ascending order of node id, so that a repeated signer cannot be written down.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -144,7 +144,11 @@ class Codec:
             raise InvalidCertificate(error.reason, error.detail) from error
         if self.statements.senate_root(owners) != root:
             raise InvalidCertificate("certificate-senate", "not the senate that the header names")
-        weights = dict(owners)
+        self._require_quorum(dict(owners), votes)
+        digest = self.statements.vote_digest(Commit.kind, header.number, round_number, header.hash)
+        return Finality(round_number, owners, votes, (*lots, *self.statements.claims(digest, votes)))
+
+    def _require_quorum(self, weights: Mapping[bytes, int], votes: Votes) -> None:
         strangers = [node for node, _ in votes if node not in weights]
         if strangers:
             raise InvalidCertificate("certificate-stranger", f"{strangers[0].hex()[:16]} owns no seat")
@@ -152,8 +156,6 @@ class Codec:
         weight = sum(weights[node] for node, _ in votes)
         if weight < self.quorum:
             raise InvalidCertificate("certificate-quorum", f"{weight} seats where {self.quorum} are needed")
-        digest = self.statements.vote_digest(Commit.kind, header.number, round_number, header.hash)
-        return Finality(round_number, owners, votes, (*lots, *self.statements.claims(digest, votes)))
 
     def _owners(self, items: Item) -> tuple[tuple[bytes, int], ...]:
         owners: list[tuple[bytes, int]] = []

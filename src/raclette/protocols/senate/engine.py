@@ -124,7 +124,7 @@ class SenateEngine:
             self._help(peer, height)
 
     def _keep_early(self, peer: bytes, message: Message) -> None:
-        author = message.claims()[0].author
+        author = getattr(message, "sender", b"") or message.claims()[0].author
         key = (message.kind, author)
         # SENATE-53: only holders speak; who is one may change with this block, but seldom.
         if author in self.core.work.senate.stakes and (key in self._early or len(self._early) < EARLY_MAX):

@@ -8,7 +8,7 @@ from raclette.engine.contract import Engine, EngineFactory, EngineSetup
 from raclette.engine.lightchain import LightChain
 from raclette.engine.message import Message
 from raclette.lab.hunt.engines.invariants import Agreement, FinalityKept, Validity
-from raclette.lab.hunt.engines.senate_checks import Certificates, Evidence, Honesty, Memory
+from raclette.lab.hunt.engines.senate_checks import Certificates, Evidence, Honesty, Memory, Rounds
 from raclette.lab.hunt.engines.senate_lies import LIES, RETORTS, SenateTrickster
 from raclette.lab.hunt.engines.world import Checker, EngineWorld, Replica, Violation
 from raclette.primitives.errors import Misuse
@@ -74,7 +74,7 @@ class Senate:
         timeout = random.choice((200, 400, 1_000))
         return {
             "seats": SEATS,
-            "malicious": random.choice((-1, -1, 100)),
+            "malicious": random.choice((-1, -1, 330)),
             "round_timeout_ms": timeout,
             "round_timeout_cap_ms": timeout * random.choice((1, 4)),
             "entry_window_ms": random.choice((1, 20, timeout // 8, timeout // 2)),
@@ -97,7 +97,7 @@ class Senate:
         return 1 if nodes >= min(_SHARES) else 0
 
     def checkers(self) -> list[Checker]:
-        return [Agreement(), FinalityKept(), Validity(), Certificates(), Honesty(), Evidence(), Memory()]
+        return [Agreement(), FinalityKept(), Validity(), Certificates(), Honesty(), Rounds(), Evidence(), Memory()]
 
     def trickster(self, replica: Replica, random: Random) -> SenateTrickster:
         return SenateTrickster(replica, random)

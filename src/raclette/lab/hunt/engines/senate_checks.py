@@ -17,7 +17,7 @@ from raclette.primitives.errors import DecodeError, InvalidCertificate
 from raclette.primitives.hashing import sha256
 from raclette.primitives.signing import LOT_BYTES, SIGNATURE_BYTES, Lot, digest_of
 from raclette.protocols.senate.evidence import check_evidence
-from raclette.protocols.senate.messages import Candidate, Proposal, Timeout, Vote
+from raclette.protocols.senate.messages import Candidate, Prepare, Proposal, Timeout, Vote
 from raclette.protocols.senate.statements import Extra, read_extra
 
 
@@ -123,6 +123,41 @@ class Honesty(Checker):
         if first != block_hash:
             detail = f"{replica.name} signed two {kind}s for height {height}, round {round_number}"
             raise Violation("equivocation", detail, replica.number)
+
+
+class Rounds(Checker):
+    """A round begins by TIMEOUTs of owners of a quorum of the true seats, and whoever votes in it votes for the highest
+    lock that these name."""
+
+    def __init__(self) -> None:
+        self.seen: dict[int, object] = {}
+
+    def after(self, replica: Replica, event: Event, effects: tuple[Effect, ...]) -> None:
+        if not replica.honest or not effects:
+            return
+        work = replica.engine.core.work
+        proof = work.justification
+        if proof is not None and self.seen.get(replica.place) is not proof:
+            self.seen[replica.place] = proof
+            seats = replica.world.parameters["seats"]
+            stakes = {member.node_id: member.stake for member in replica.chain.members(work.parent.hash)}
+            weights = true_weights(stakes, true_seed(replica.chain, work.parent), seats)
+            weight = sum(weights.get(sender, 0) for sender in {excuse.sender for excuse in proof.excuses})
+            if weight < seats - (seats - 1) // 3:
+                detail = f"{replica.name} entered round {proof.round} by {weight} of {seats} seats"
+                raise Violation("view-quorum", detail, replica.number)
+
+    def said(self, replica: Replica, message: Message) -> None:
+        if not isinstance(message, Prepare):
+            return
+        proposal = replica.engine.core.work.proposal
+        proof = proposal.justification if proposal is not None else None
+        if proof is None or proof.round != message.round:
+            return
+        highest = max(proof.excuses, key=lambda excuse: excuse.lock_rank)
+        if highest.lock_rank and highest.lock_hash != message.block_hash:
+            detail = f"{replica.name} voted in round {message.round} against a lock of round {highest.lock_rank - 1}"
+            raise Violation("view-base", detail, replica.number)
 
 
 class Evidence(Checker):
