@@ -1,7 +1,7 @@
 """Raclette, a blockchain you can take apart: the one door to it for programs.
 
-Everything that a program needs to run nodes, to simulate networks, or to add a protocol or a ledger can be imported
-from here; the rooms behind it (see ARCHITECTURE.md) hold the rest:
+Everything that a program needs to keep a chain, to run nodes, to simulate networks, or to add a protocol or a ledger
+can be imported from here; the rooms behind it (see ARCHITECTURE.md) hold the rest:
 
     from raclette import SimConfig, simulate
 
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from raclette.chain.ledger_exam import LedgerSamples, check_ledger
     from raclette.chain.presets import even_alloc
     from raclette.chain.transaction import sign_transfer
+    from raclette.door.answer import Answer, Status
+    from raclette.door.blockchain import Blockchain
+    from raclette.door.identity import Identity
+    from raclette.door.peer import Peer
+    from raclette.door.values import Record
     from raclette.engine.contract import ChainView, Draft, Engine, EngineSetup
     from raclette.engine.exam import check_engine
     from raclette.ledgers import LEDGERS
@@ -42,6 +47,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "LEDGERS": "raclette.ledgers",
     "PROTOCOLS": "raclette.protocols",
+    "Answer": "raclette.door.answer",
+    "Blockchain": "raclette.door.blockchain",
     "ChainView": "raclette.engine.contract",
     "Draft": "raclette.engine.contract",
     "Ed25519Signer": "raclette.primitives.signing",
@@ -49,15 +56,19 @@ _HOMES = {
     "EngineSetup": "raclette.engine.contract",
     "Genesis": "raclette.chain.genesis",
     "HostedNode": "raclette.node.host",
+    "Identity": "raclette.door.identity",
     "Ledger": "raclette.chain.ledger",
     "LedgerSamples": "raclette.chain.ledger_exam",
     "LiarSpec": "raclette.sim.liars.contract",
     "MemoryStore": "raclette.store.memory",
     "Node": "raclette.node.node",
     "NodeConfig": "raclette.node.node",
+    "Peer": "raclette.door.peer",
     "RacletteError": "raclette.primitives.errors",
+    "Record": "raclette.door.values",
     "SimConfig": "raclette.sim.config",
     "SimReport": "raclette.sim.simulate",
+    "Status": "raclette.door.answer",
     "Store": "raclette.store.contract",
     "Workload": "raclette.sim.config",
     "check_engine": "raclette.engine.exam",
@@ -72,6 +83,8 @@ _HOMES = {
 __all__ = [
     "LEDGERS",
     "PROTOCOLS",
+    "Answer",
+    "Blockchain",
     "ChainView",
     "Draft",
     "Ed25519Signer",
@@ -79,15 +92,19 @@ __all__ = [
     "EngineSetup",
     "Genesis",
     "HostedNode",
+    "Identity",
     "Ledger",
     "LedgerSamples",
     "LiarSpec",
     "MemoryStore",
     "Node",
     "NodeConfig",
+    "Peer",
     "RacletteError",
+    "Record",
     "SimConfig",
     "SimReport",
+    "Status",
     "Store",
     "Workload",
     "__version__",

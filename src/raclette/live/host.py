@@ -283,10 +283,11 @@ class LiveHost:
         except Exception as error:
             self._fail(error)
             return
-        self._take(effects)
+        self.take(effects)
 
-    def _take(self, effects: tuple[HostEffect, ...]) -> None:
-        """Timers and searches now, everything else in its turn."""
+    def take(self, effects: tuple[HostEffect, ...]) -> None:
+        """Effects of an event, or of a call that was made to the node directly: timers and searches now, everything
+        else in its turn."""
         if not effects:
             return
         outward = []
@@ -352,7 +353,7 @@ class LiveHost:
         except Exception as error:
             self._fail(error)
             raise Refused("node-failed", "the node has stopped") from error
-        self._take(effects)
+        self.take(effects)
 
     # -- effects out
 
