@@ -87,7 +87,7 @@ class Codec:
                 place = [_n(message.height), _n(message.round), message.block_hash, message.sender]
                 return _frame(kind, [*place, message.claim.signature])
             case Entry():
-                place = [_n(message.height), message.parent_hash, message.seed, message.sender]
+                place = [_n(message.height), message.seed, message.sender]
                 return _frame(ENTRY, [*place, message.ticket.signature])
             case Candidate():
                 return _frame(CANDIDATE, [message.header.encoded, message.claim.signature])
@@ -258,11 +258,11 @@ class Codec:
         return RoundChange(height, justification, self.justification_claims(height, justification))
 
     def _entry(self, items: list[Item]) -> Entry:
-        height, parent, seed_item, sender_item, ticket = _expect(items, 5)
-        parent_hash, seed = as_bytes(parent, HASH_BYTES), as_bytes(seed_item, HASH_BYTES)
+        height_item, seed_item, sender_item, ticket = _expect(items, 4)
+        height, seed = _u64(height_item), as_bytes(seed_item, HASH_BYTES)
         sender = as_bytes(sender_item, NODE_ID_BYTES)
-        lot = Lot(sender, self.statements.ticket_alpha(parent_hash, seed), as_bytes(ticket, LOT_BYTES))
-        return Entry(_u64(height), parent_hash, seed, sender, lot)
+        lot = Lot(sender, self.statements.ticket_alpha(height, seed), as_bytes(ticket, LOT_BYTES))
+        return Entry(height, seed, sender, lot)
 
     def _candidate(self, items: list[Item]) -> Candidate:
         header_item, signature = _expect(items, 2)

@@ -41,7 +41,7 @@ class Directing:
         """Our ticket for this height, once."""
         core, work = self.core, self.core.work
         if work.ticket is None and core.stake:
-            work.lot = core.signer.draw(core.statements.ticket_alpha(work.parent.hash, work.seed))
+            work.lot = core.signer.draw(core.statements.ticket_alpha(work.height, work.seed))
             work.ticket = make_ticket(core.me, core.stake, Lot(b"", b"", work.lot).output)
 
     def entry_delay(self, window: int) -> int:
@@ -66,8 +66,8 @@ class Directing:
     def own_entry(self) -> Entry:
         """The same each time."""
         core, work = self.core, self.core.work
-        alpha = core.statements.ticket_alpha(work.parent.hash, work.seed)
-        return Entry(work.height, work.parent.hash, work.seed, core.me, Lot(core.me, alpha, work.lot))
+        alpha = core.statements.ticket_alpha(work.height, work.seed)
+        return Entry(work.height, work.seed, core.me, Lot(core.me, alpha, work.lot))
 
     def write(self) -> None:
         """SENATE-17: the window is over and ours is the best ticket that we know of: write the block."""
@@ -106,7 +106,7 @@ class Directing:
     def on_entry(self, entry: Entry) -> None:
         """Somebody's ticket, drawn with his key: the gate has seen to that."""
         work = self.core.work
-        if entry.parent_hash != work.parent.hash or entry.seed != work.seed or entry.sender in work.entries:
+        if entry.seed != work.seed or entry.sender in work.entries:
             return
         ticket = self.ticket_of(entry.sender, entry.ticket)
         if ticket is None:

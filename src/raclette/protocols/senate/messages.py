@@ -44,7 +44,6 @@ class Entry:
     """I enter the directors' lottery of this height; this is my ticket."""
 
     height: int
-    parent_hash: bytes
     seed: bytes
     sender: bytes
     ticket: Lot

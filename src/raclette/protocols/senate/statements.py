@@ -58,9 +58,10 @@ class Statements:
             return digest_of("raclette/senate/first-seed", self.chain_id, self.genesis_hash)
         return sha256(Lot(b"", b"", read_extra(header).next_lot).output)
 
-    def ticket_alpha(self, parent_hash: bytes, seed: bytes) -> bytes:
-        """SENATE-14: what an entrant of the lottery draws from."""
-        return digest_of("raclette/senate/ticket", self.chain_id, parent_hash, seed)
+    def ticket_alpha(self, height: int, seed: bytes) -> bytes:
+        """SENATE-14: what an entrant of the lottery draws from. Not the parent's hash: who wrote the parent could have
+        tried blocks until his own ticket was a good one."""
+        return digest_of("raclette/senate/ticket", self.chain_id, height, seed)
 
     def seed_alpha(self, height: int, seed: bytes) -> bytes:
         """What the director draws the next seed from: nothing that it could choose."""
@@ -70,7 +71,7 @@ class Statements:
         """Ticket and next seed of a header. Raises DecodeError."""
         extra = read_extra(header)
         return (
-            Lot(extra.director, self.ticket_alpha(header.parent_hash, extra.seed), extra.ticket),
+            Lot(extra.director, self.ticket_alpha(header.number, extra.seed), extra.ticket),
             Lot(extra.director, self.seed_alpha(header.number, extra.seed), extra.next_lot),
         )
 

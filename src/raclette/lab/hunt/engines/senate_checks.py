@@ -84,7 +84,7 @@ class Certificates(Checker):
     def _check_lots(self, replica: Replica, header: Header, extra: Extra) -> None:
         chain_id = replica.chain.chain_id
         inputs = (
-            (extra.ticket, digest_of("raclette/senate/ticket", chain_id, header.parent_hash, extra.seed)),
+            (extra.ticket, digest_of("raclette/senate/ticket", chain_id, header.number, extra.seed)),
             (extra.next_lot, digest_of("raclette/senate/seed", chain_id, header.number, extra.seed)),
         )
         for lot, alpha in inputs:
