@@ -23,6 +23,7 @@ _on_new_view = ViewChanging.on_new_view
 _choose = ViewChanging.choose
 _decode_view_change = Codec._view_change
 _find_base = Ordering._find_base
+_accept_next = Ordering._accept_next
 _refusal = Ordering._refusal
 _update = Timers.update
 
@@ -106,6 +107,16 @@ def _find_base_if_locked_on(self: Ordering, me: int) -> None:
         if core.prepared.height > core.final.number and step is not None and step.hash != core.prepared.block_hash:
             return
     _find_base(self, me)
+
+
+def _accept_if_locked_on(self: Ordering, me: int) -> bool:
+    """Nor for any other block at its height, whoever proposes it."""
+    core, lock = self.core, self.core.prepared
+    if core.tip is not None and lock is not None and core.final.number < lock.height == core.tip.number + 1:
+        slot = core.slots.get(lock.height)
+        if slot is not None and slot.proposal is not None and slot.proposal.header.hash != lock.block_hash:
+            return False
+    return _accept_next(self, me)
 
 
 def _refusal_whatever_parent(self: Ordering, tip: Header, sender: int, header: Header, block: Block) -> str:
@@ -214,10 +225,13 @@ MUTANTS: tuple[Mutant, ...] = (
     mutant(
         "I2",
         "pbft",
-        "a replica that has prepared a block votes for no other base, whatever later view prepared it",
+        "a replica that has prepared a block votes for no other at its height, whatever later views do",
         source="Saltini, arXiv:1901.07160 (revised IBFT: locks on different blocks); tendermint #1047 (T2)",
         invariants=PROGRESS,
-        swaps=(Swap(Ordering, "_find_base", _find_base_if_locked_on),),
+        swaps=(
+            Swap(Ordering, "_find_base", _find_base_if_locked_on),
+            Swap(Ordering, "_accept_next", _accept_if_locked_on),
+        ),
     ),
     mutant(
         "H2",

@@ -23,6 +23,7 @@ SAFETY = (
     "certificates",
     "view-base",
     "view-quorum",
+    "new-views",
     "equivocation",
     "evidence",
     "accountability",
