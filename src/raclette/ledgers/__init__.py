@@ -8,6 +8,7 @@ from raclette.chain.ledger import Ledger
 from raclette.ledgers.bank import Bank
 from raclette.ledgers.coins import Coins
 from raclette.ledgers.data import Data
+from raclette.ledgers.poll import Poll
 from raclette.primitives.errors import ConfigError
 
 
@@ -17,7 +18,7 @@ class LedgerFactory(Protocol):
     def __call__(self, chain_id: int, *, base_fee: int, gas_limit: int, parameters: Mapping[str, Any]) -> Ledger: ...
 
 
-LEDGERS: dict[str, LedgerFactory] = {"bank": Bank, "coins": Coins, "data": Data}
+LEDGERS: dict[str, LedgerFactory] = {"bank": Bank, "coins": Coins, "poll": Poll, "data": Data}
 
 
 def make_ledger(

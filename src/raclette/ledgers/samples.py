@@ -12,6 +12,7 @@ from raclette.chain.genesis import Genesis
 from raclette.ledgers.bank.samples import sample_transfers
 from raclette.ledgers.coins.samples import sample_payments
 from raclette.ledgers.data.samples import sample_entries
+from raclette.ledgers.poll.samples import sample_elections, sample_votes
 from raclette.primitives.errors import ConfigError
 
 
@@ -69,9 +70,14 @@ def _entries(genesis: Genesis, demand: Demand) -> list[bytes]:
     return sample_entries(demand.count, demand.seed, genesis.chain_id, accounts=demand.accounts)
 
 
+def _votes(genesis: Genesis, demand: Demand) -> list[bytes]:
+    return sample_votes(demand.count, demand.seed, genesis.chain_id, accounts=demand.accounts)
+
+
 SAMPLES: dict[str, SampleKit] = {
     "bank": SampleKit(_transfers),
     "coins": SampleKit(_payments),
+    "poll": SampleKit(_votes, sample_elections),
     "data": SampleKit(_entries),
 }
 

@@ -111,6 +111,11 @@ class Bank:
                 raise Refused("bad-roll-entry", "roll: takes no money")
         return Transaction(raw, hash_, sender, detail.nonce, min(cap, self.base_fee + tip), gas, (), detail)
 
+    @staticmethod
+    def gas_for(to: bytes | None, data: bytes, access_list: AccessList = ()) -> int:
+        """Gas that such a transaction uses: the answer to `eth_estimateGas`."""
+        return gas_for(to, data, access_list)
+
     def admit(self, transaction: Transaction, state: StateReader) -> Standing:
         """Nonce not yet used, funds for this one alone, fee cap not under the base fee. Raises Refused."""
         detail: EthereumTransaction = transaction.detail
