@@ -96,8 +96,18 @@ class Core:
     def begin(self, parent: Header) -> Work:
         """What is known of the height above a final block before anything was said."""
         seed = self.statements.seed_after(parent)
-        senate = Senate(self.chain.members(parent.hash), seed, self.parameters.seats)
+        senate = Senate(self.chain.members(self._weighed(parent).hash), seed, self.parameters.seats)
         return Work(parent, seed, senate)
+
+    def _weighed(self, parent: Header) -> Header:
+        """SENATE-8: the block after which stakes are read: `stake_age` below the parent, or genesis."""
+        header = parent
+        for _ in range(self.parameters.stake_age):
+            below = self.chain.header(header.parent_hash) if header.number else None
+            if below is None:
+                break
+            header = below
+        return header
 
     # --- effects --------------------------------------------------------------------------------------------------
 
@@ -162,7 +172,7 @@ class Core:
 
     @property
     def stake(self) -> int:
-        """Ours, after the parent."""
+        """Ours, where stakes are read."""
         return self.work.senate.stakes.get(self.me, 0) if self.active else 0
 
     def sign(self, digest: bytes) -> Claim:

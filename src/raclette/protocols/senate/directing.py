@@ -116,7 +116,7 @@ class Directing:
         work.entries[entry.sender] = ticket
 
     def ticket_of(self, director: bytes, lot: Lot) -> Ticket | None:
-        """None if `director` is not on the roll with a stake after the parent."""
+        """None if `director` is not on the roll with a stake."""
         stake = self.core.work.senate.stakes.get(director, 0)
         return make_ticket(director, stake, lot.output) if stake else None
 

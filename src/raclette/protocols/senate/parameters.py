@@ -6,6 +6,8 @@ from raclette.protocols.parameters import ProtocolParameters
 
 # A justification names a quorum of seats and a frame must hold it; votes grow with the square of the owners.
 SEATS_MAX = 1_024
+# States that far below the head are at hand everywhere (`ChainLimits.history_depth`).
+STAKE_AGE_MAX = 32
 
 
 class Parameters(ProtocolParameters):
@@ -31,6 +33,11 @@ class Parameters(ProtocolParameters):
     # A few times what an entry takes to everybody; part of every block's time.
     entry_window_ms: int = Field(
         400, ge=1, le=300_000, description="How long entries to the lottery are gathered, in milliseconds."
+    )
+    # Else a director, who knows the next seed before anybody, could move his money under its points. Now he must write
+    # so many blocks in a row; the chain keeps states for longer than that.
+    stake_age: int = Field(
+        8, ge=0, le=STAKE_AGE_MAX, description="How many blocks before the parent stakes are read; 0: after the parent."
     )
     idle_interval_ms: int = Field(
         0,

@@ -48,7 +48,7 @@ class Senate:
     __slots__ = ("owners", "quorum", "seats", "stakes", "total", "weights")
 
     def __init__(self, members: Sequence[Member], seed: bytes, count: int) -> None:
-        """`members` are those after the parent. Without any stake there is no senate: `seats` is empty."""
+        """`members` are those where stakes are read. Without any stake there is no senate: `seats` is empty."""
         self.stakes = {member.node_id: member.stake for member in members if member.stake > 0}
         self.total = sum(self.stakes.values())
         points = draw_points(seed, self.total, count) if self.total else ()
