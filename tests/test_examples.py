@@ -1,6 +1,7 @@
 """The examples run as they stand in the folder, and say what they promise."""
 
 import asyncio
+import subprocess
 import sys
 from pathlib import Path
 
@@ -49,6 +50,41 @@ def test_pay_with_web3_on_a_real_network(tmp_path: Path) -> None:
             return await run("pay_with_web3.py", network.nodes[0].rpc_url)
 
     assert asyncio.run(story()).strip().endswith("has 1")
+
+
+def said_at(prompt: str, *lines: str) -> str:
+    """What a person types, line by line."""
+    return "".join(line + "\n" for line in (prompt, *lines))
+
+
+def voters(name: str, *arguments: str) -> subprocess.Popen[str]:
+    """The voting program, with a person at its prompt."""
+    words = [sys.executable, str(EXAMPLES / "voting.py"), name, *arguments]
+    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.live
+def test_two_voting_programs_count_the_same_votes() -> None:
+    ann, bob = voters("ann"), None
+    try:
+        assert ann.stdout is not None
+        address = ann.stdout.readline().split()[-1]
+        bob = voters("bob", address)
+        typed = [said_at("a", "ann", "fondue"), said_at("a", "ann", "raclette"), said_at("a", "bob", "fondue")]
+        out, _ = bob.communicate("".join(typed) + said_at("a", "eve", "milk") + "d\nq\n", timeout=60)
+        assert "linked with ann" in out
+        assert out.count("counted") == 2
+        assert out.count("Invalid/duplicate vote") == 2
+        assert "fondue: 2\nraclette: 0\n" in out
+        out, _ = ann.communicate(said_at("a", "ann", "raclette") + "d\n", timeout=60)
+        assert "Invalid/duplicate vote" in out, "bob's program has counted ann's vote"
+        assert "fondue: 2\n" in out
+        assert (ann.returncode, bob.returncode) == (0, 0)
+    finally:
+        for process in (ann, bob):
+            if process is not None:
+                process.kill()
+                process.wait()
 
 
 def test_every_example_is_tested() -> None:
