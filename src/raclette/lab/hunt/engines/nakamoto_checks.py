@@ -32,8 +32,14 @@ class Held:
         self.waiting: dict[bytes, Header] = {}
 
     def take_in(self, replica: Replica) -> list[Header]:
-        """Move what the chain has by now from waiting to held; what is new."""
+        """Move what the chain has by now from waiting to held; what is new. With a block come its ancestors that a
+        process before this one had stored."""
         fresh: list[Header] = []
+        for header in list(self.waiting.values()):
+            step: Header | None = replica.chain.header(header.hash)
+            while step is not None and step.hash not in self.work:
+                self.waiting.setdefault(step.hash, step)
+                step = replica.chain.header(step.parent_hash)
         moved = True
         while moved:
             moved = False
@@ -111,10 +117,9 @@ class ForkChoice(Checker):
 
 
 def _restarted(replica: Replica) -> Held:
-    """What a new process finds: the head's branch."""
+    """What a new process starts from: the head's branch. Under ghost it has forgotten what hung beside it."""
     held = Held(replica.chain.genesis, replica.boots)
-    for block in replica.disk.blocks.values():
-        held.waiting[block.hash] = block.header
+    held.waiting[replica.chain.head.hash] = replica.chain.head
     held.take_in(replica)
     return held
 

@@ -168,7 +168,8 @@ def draw_config(protocol: str, seed: int) -> NodeSchedule:
     nodes = random.choice(_WEIGHED_SIZES if entry.enrolls else (3, 4, 5, 6, 8) if entry.seals else (4, 4, 4, 4, 5, 7))
     end = random.between(STORM_MIN_NS, STORM_MAX_NS)
     liars = _draw_liars(random, protocol, nodes)
-    storm = Storm(random, nodes, end, may_wipe=entry.seals)
+    # Who loses its disk takes along what only it had executed: with other trouble around, that may be a payment.
+    storm = Storm(random, nodes, end, may_wipe=entry.seals and not liars)
     topology, degree = _draw_topology(random, nodes) if entry.seals and "sparse" in features else ("full", 8)
     if not _is_joined(topology, degree, nodes, seed, liars):
         topology, degree = "full", 8
@@ -219,7 +220,9 @@ def _draw_faults(storm: Storm) -> tuple[Fault, ...]:
     kinds = [kind for kind in MAKERS if random.chance(1, 2)]
     if not kinds:
         return ()
-    return tuple(MAKERS[random.choice(kinds)](storm) for _ in range(random.below(FAULTS_MAX + 1)))
+    count = random.below(FAULTS_MAX + 1)
+    storm.may_wipe = storm.may_wipe and count == 1
+    return tuple(MAKERS[random.choice(kinds)](storm) for _ in range(count))
 
 
 def fitting_liars(protocol: str) -> list[LiarKind]:
