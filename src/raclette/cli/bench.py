@@ -150,18 +150,15 @@ def sim(
     fidelity: Annotated[
         str, typer.Option(help="engine (every node's own engine) or model (mining and relay compiled).")
     ] = "engine",
+    share: Annotated[
+        bool, typer.Option(help="On the fast kernel, let one engine's answer serve all that are in its state.")
+    ] = True,
     json: bool = Json,
 ) -> None:
     """Events a second of the simulator: full blocks announced, fetched and checked by every node's own engine."""
     from raclette.sim.bench import measure
-    from raclette.sim.fast import choose_kernel
 
-    if not json and choose_kernel(kernel) == "fast":
-        from raclette.sim.fast.warm import is_compiled
-
-        if not is_compiled():
-            console.print("compiling the kernels, once on this machine: some ten seconds")
-    result = measure(nodes, blocks, seed, kernel=kernel, fidelity=fidelity)
+    result = measure(nodes, blocks, seed, kernel=kernel, fidelity=fidelity, share=share)
     show(result, json, f"{nodes:,} nodes, {blocks} blocks, {result['kernel']} kernel, {fidelity}")
 
 

@@ -15,7 +15,7 @@ from raclette.sim.fast import choose_kernel
 from raclette.sim.kernel import Kernel, Kind, place
 from raclette.sim.miners import draw_power, make_miners
 from raclette.sim.pow import BLOCK_BYTES, PowRun, engine_run, make_wiring, run_model
-from raclette.sim.relay import Relay
+from raclette.sim.relay import Relayed
 
 # The workload of SimBlock's paper: full blocks of 2019, every ten minutes.
 INTERVAL_MS = 600_000
@@ -32,7 +32,7 @@ TARGET_WORLD = (10_000, 100)
 REFERENCE_TARGET = 1.5
 
 
-def make_relay(nodes: int, seed: int, *, prune: bool = True, kernel: str = "reference") -> Relay:
+def make_relay(nodes: int, seed: int, *, prune: bool = True, kernel: str = "reference") -> Relayed:
     """A world of `nodes` nakamoto engines on the Internet of 2019. Raises ConfigError for impossible numbers."""
     wiring = make_wiring(nodes, seed=seed, block_bytes=BLOCK_BYTES, prune=prune)
     return make_miners(wiring, draw_power(nodes, seed), INTERVAL_MS, kernel=kernel)
@@ -89,9 +89,13 @@ def measure(
     *,
     kernel: str = "auto",
     fidelity: str = "engine",
+    share: bool = True,
     loop_events: int = LOOP_EVENTS,
 ) -> dict[str, Any]:
     """Run the workload and report: virtual results (the same for the same seed) and CPU figures (of this machine).
+
+    With the engines, `engine_events` is what happened to them and `engine_calls` how often one was asked about it; with
+    `share` the fast kernel repeats the answers of engines that are alike (`fast.shared`), without it each is asked.
 
     The bare loop runs over `loop_events` before and after, and the mean counts. Raises ConfigError.
     """
@@ -100,9 +104,13 @@ def measure(
     chosen = choose_kernel(kernel)
     if fidelity == "model" and chosen != "fast":
         raise ConfigError("fidelity: the model runs on the fast kernel only")
-    compiling = _warm(fidelity) if chosen == "fast" else 0.0
+    compiling = 0.0
+    if chosen == "fast":
+        from raclette.sim.fast.warm import warm
+
+        compiling = warm(fidelity)
     bare = heapq_seconds_per_event(loop_events)
-    run, cpu = _timed(nodes, blocks, seed, chosen, fidelity)
+    run, cpu, asked = _timed(nodes, blocks, seed, chosen, fidelity, share=share)
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     bare = (bare + heapq_seconds_per_event(loop_events)) / 2
     p10, p50, p90 = (round(figure) for figure in run.quantiles_ms(10, 50, 90))
@@ -120,6 +128,7 @@ def measure(
         "p90_ms": p90,
         "events": run.events,
         "pruned": run.skipped,
+        **asked,
         "digest": run.digest,
         "cpu_s": round(cpu, 3),
         "compile_s": round(compiling, 3),
@@ -137,22 +146,18 @@ def measure(
     return result
 
 
-def _warm(fidelity: str) -> float:
-    from raclette.sim.fast.warm import warm
-
-    return warm(fidelity)
-
-
-def _timed(nodes: int, blocks: int, seed: int, kernel: str, fidelity: str) -> tuple[PowRun, float]:
-    """The run, and its CPU seconds; drawing the network is not counted."""
+def _timed(
+    nodes: int, blocks: int, seed: int, kernel: str, fidelity: str, *, share: bool
+) -> tuple[PowRun, float, dict[str, int]]:
+    """The run, its CPU seconds, and how often engines were asked; drawing the network is not counted."""
     wiring = make_wiring(nodes, seed=seed, block_bytes=BLOCK_BYTES)
     power = draw_power(nodes, seed)
     if fidelity == "model":
         start = process_time()
         run = run_model(wiring, power, INTERVAL_MS, blocks)
-        return run, process_time() - start
-    relay = make_miners(wiring, power, INTERVAL_MS, kernel=kernel)
+        return run, process_time() - start, {}
+    relay = make_miners(wiring, power, INTERVAL_MS, kernel=kernel, share=share)
     start = process_time()
     relay.run(blocks)
     cpu = process_time() - start
-    return engine_run(relay, wiring), cpu
+    return engine_run(relay, wiring), cpu, {"engine_events": relay.happened, "engine_calls": relay.calls}

@@ -43,7 +43,18 @@ class Register:
 class LightChain:
     """One node's view (`engine.contract.ChainView`). Nothing is ever pending; engines mine empty blocks."""
 
-    __slots__ = ("_blocks", "_holders", "_node", "_register", "_slots", "chain_id", "finalized", "genesis", "head")
+    __slots__ = (
+        "_blocks",
+        "_holders",
+        "_node",
+        "_register",
+        "_slots",
+        "chain_id",
+        "contents",
+        "finalized",
+        "genesis",
+        "head",
+    )
 
     def __init__(self, register: Register, node: int, chain_id: int) -> None:
         self._register = register
@@ -51,6 +62,8 @@ class LightChain:
         self._node = node
         self.chain_id = chain_id
         self.genesis = self.head = self.finalized = register.genesis
+        # Which blocks of the run are in this node's tree: one bit a slot.
+        self.contents = 1
 
     def header(self, block_hash: bytes) -> Header | None:
         """Of a block in this node's tree."""
@@ -120,6 +133,7 @@ class LightChain:
         if slot is None:
             raise Misuse("this block is not in the register of the run")
         self._holders[slot][self._node] = 1
+        self.contents |= 1 << slot
 
 
 def _filled(kind: type[T], fields: dict[str, object]) -> T:

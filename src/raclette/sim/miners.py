@@ -11,9 +11,11 @@ from raclette.primitives.errors import ConfigError
 from raclette.primitives.randomness import Random
 from raclette.primitives.units import SECOND
 from raclette.protocols import make_engine
+from raclette.protocols.nakamoto.seal import IdealSeal
 from raclette.sim.config import EPOCH_S
+from raclette.sim.fast import choose_kernel
 from raclette.sim.light import LightChain, Register
-from raclette.sim.relay import Draws, Relay
+from raclette.sim.relay import Draws, Relay, Relayed
 from raclette.sim.wires import make_wires
 from raclette.sim.wiring import RelayKernel, Wiring
 from raclette.sim.world import make_seal, make_signatures, node_ids
@@ -51,6 +53,27 @@ def make_draws(nodes: int, seed: int, kernel: str) -> Draws:
     return FastDraws(nodes, seed)
 
 
+def _make_relay(
+    kernel: str | RelayKernel,
+    wiring: Wiring,
+    register: Register,
+    seal: IdealSeal,
+    hash_power: Sequence[int],
+    *,
+    share: bool,
+) -> Relayed:
+    """The world on the kernel of this name, or on these wires."""
+    seed, epoch = wiring.seed, EPOCH_S * SECOND
+    if share and isinstance(kernel, str) and choose_kernel(kernel) == "fast":
+        from raclette.sim.fast.relay import FastWires
+        from raclette.sim.fast.shared import SharedRelay
+
+        return SharedRelay(FastWires(wiring), register, seal, seed=seed, hash_power=hash_power, epoch=epoch)
+    wires = make_wires(wiring, kernel) if isinstance(kernel, str) else kernel
+    draws = make_draws(wiring.nodes, seed, wires.name)
+    return Relay(wires, register, seal, draws=draws, hash_power=hash_power, epoch=epoch)
+
+
 def make_miners(
     wiring: Wiring,
     hash_power: Sequence[int],
@@ -59,9 +82,11 @@ def make_miners(
     kernel: str = "auto",
     wires: RelayKernel | None = None,
     parameters: Mapping[str, Any] | None = None,
-) -> Relay:
+    share: bool = True,
+) -> Relayed:
     """`nakamoto` engines on this wiring: node i has `hash_power[i]` hashes a second, all together find a block every
-    `interval_ms` in the mean. `wires` replaces the kernel's; `parameters` are added to the protocol's. Raises
+    `interval_ms` in the mean. `share`: on the fast kernel, engines that are alike are asked once (`fast.shared`).
+    `wires` replaces the kernel's, and each engine is asked. `parameters` are added to the protocol's. Raises
     ConfigError."""
     nodes, seed = wiring.nodes, wiring.seed
     if len(hash_power) != nodes:
@@ -69,15 +94,7 @@ def make_miners(
     difficulty = difficulty_for(hash_power, interval_ms)
     register = Register(Header(parent_hash=bytes(32), number=0, timestamp=EPOCH_S, difficulty=difficulty), nodes)
     seal = make_seal(seed)
-    wires = wires if wires is not None else make_wires(wiring, kernel)
-    relay = Relay(
-        wires,
-        register,
-        seal,
-        draws=make_draws(nodes, seed, wires.name),
-        hash_power=hash_power,
-        epoch=EPOCH_S * SECOND,
-    )
+    relay = _make_relay(wires or kernel, wiring, register, seal, hash_power, share=share)
     settings = {
         "difficulty_rule": "fixed",
         "initial_difficulty": difficulty,

@@ -20,7 +20,7 @@ from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.sim.fast import choose_kernel
 from raclette.sim.miners import difficulty_for, draw_power, make_miners
 from raclette.sim.models import Regions, assign_regions, internet_2019
-from raclette.sim.relay import SEARCH_MAX_NS, Relay, search_work
+from raclette.sim.relay import SEARCH_MAX_NS, Relayed, search_work
 from raclette.sim.topology import make_topology
 from raclette.sim.wiring import Wiring, regional, uniform
 
@@ -188,7 +188,7 @@ def run_pow(
     return run_model(wiring, rates, interval_ms, blocks)
 
 
-def engine_run(relay: Relay, wiring: Wiring) -> PowRun:
+def engine_run(relay: Relayed, wiring: Wiring) -> PowRun:
     """What a finished relay of engines has to tell."""
     register, slots = relay.register, relay.register.slots
     found = register.blocks

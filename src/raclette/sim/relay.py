@@ -9,6 +9,7 @@ over both.
 """
 
 import gc
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -61,8 +62,14 @@ def search_work(target: int) -> int:
     return ((1 << 256) // (target + 1)) * SECOND
 
 
+def refuse(effect: Effect) -> None:
+    """Orphans are the relay's business: what a node lacks is on its way to it. Raises Misuse for anything else."""
+    if not isinstance(effect, Fetch):
+        raise Misuse(f"engine fidelity has no {type(effect).__name__}; this engine needs the full fidelity")
+
+
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Without the search for cycles of garbage: a run keeps nearly all that it makes, millions of objects, and engines
     make no cycles."""
     was_on = gc.isenabled()
@@ -82,42 +89,28 @@ class Spread:
     delays: list[int]
 
 
-class Relay:
-    """The world of engine fidelity. `events` counts logical events: those of the wires, and timers and searches."""
+class Relayed(ABC):
+    """A world at engine fidelity, and what a finished run has to tell. `events` counts logical events: those of the
+    wires, and timers and searches; `happened` those at the engines, deliveries included, and `calls` how often an
+    engine was told of one."""
 
     def __init__(
-        self,
-        wires: RelayKernel,
-        register: Register,
-        seal: IdealSeal,
-        *,
-        draws: Draws,
-        hash_power: Sequence[int],
-        epoch: int,
+        self, wires: RelayKernel, register: Register, seal: IdealSeal, *, hash_power: Sequence[int], epoch: int
     ) -> None:
-        self.now = 0
+        self.now = self.calls = 0
         self.wires = wires
         # Of each block in order of making, genesis first: when, and by whom.
         self.sealed_at = [0]
         self.miners = [0]
-        self._fired = 0
-        self._wanted = 0
-        self._last = 0
         self.register = register
+        self._fired = 0
         self._seal = seal
         self._epoch = epoch
         self._hash_power = hash_power
-        self._next_draw = draws.next
         self._engines: list[Engine] = []
         self._chains: list[LightChain] = []
         self._ids: list[bytes] = []
-        self._timers = Timers(wires.nodes)
-        self._searches = Searches(wires.nodes)
         self._candidates: list[Header | None] = [None] * wires.nodes
-        self._trace = Trace()
-        # What fired since the wires last moved, and until when nothing is delivered to the node at hand.
-        self._notes: list[tuple[int, int]] = []
-        self._undisturbed = 0
 
     def join(self, node_id: bytes, chain: LightChain, engine: Engine) -> None:
         """The next node."""
@@ -125,23 +118,27 @@ class Relay:
         self._chains.append(chain)
         self._engines.append(engine)
 
+    @abstractmethod
     def run(self, blocks: int) -> None:
         """Start everybody, and go on until `blocks` were sealed and have reached all whom they can reach."""
-        self._wanted = blocks
-        with _no_collection():
-            for node in range(len(self._engines)):
-                self._tell(node, Started(self._epoch))
-            while (due := self._next_due()) <= self._end() and (due < NEVER or self.wires.pending):
-                limit, deliveries = self.wires.run(due)
-                self._deliver(list(deliveries), limit)
-                self._fire_before(min(limit, self._end() + 1))
-                self._keep_notes()
-            self.wires.finish()
+
+    @abstractmethod
+    def fired(self) -> str:
+        """Hex of the hash over the timers that fired and the searches that ended."""
+
+    def digest(self) -> str:
+        """Hex of the hash over every event that had an effect: on the wires, and at the engines."""
+        return blake2b((self.wires.digest() + self.fired()).encode(), digest_size=32).hexdigest()
 
     @property
     def events(self) -> int:
         """Logical events so far."""
         return self.wires.events + self._fired
+
+    @property
+    def happened(self) -> int:
+        """What engines are to be told of: deliveries, timers, searches that ended, and the start."""
+        return self.calls
 
     @property
     def pruned(self) -> int:
@@ -166,9 +163,56 @@ class Relay:
         """What each node follows."""
         return [chain.head for chain in self._chains]
 
-    def digest(self) -> str:
-        """Hex of the hash over every event that had an effect: on the wires, and at the engines."""
-        return blake2b((self.wires.digest() + self._trace.hexdigest()).encode(), digest_size=32).hexdigest()
+    def _make_block(self, time: int, node: int) -> tuple[Header, int]:
+        """What `node` searched for is found: the sealed header, and its slot in the register."""
+        candidate = self._candidates[node]
+        if candidate is None:
+            raise Misuse(f"node {node} found what it did not search for")
+        found = self._seal.seal(candidate)
+        self.sealed_at.append(time)
+        self.miners.append(node)
+        return found, self.register.add(Block(found))
+
+
+class Relay(Relayed):
+    """Engines one by one: each is told of everything that happens to it, on any wires."""
+
+    def __init__(
+        self,
+        wires: RelayKernel,
+        register: Register,
+        seal: IdealSeal,
+        *,
+        draws: Draws,
+        hash_power: Sequence[int],
+        epoch: int,
+    ) -> None:
+        super().__init__(wires, register, seal, hash_power=hash_power, epoch=epoch)
+        self._wanted = 0
+        self._last = 0
+        self._next_draw = draws.next
+        self._timers = Timers(wires.nodes)
+        self._searches = Searches(wires.nodes)
+        self._trace = Trace()
+        # What fired since the wires last moved, and until when nothing is delivered to the node at hand.
+        self._notes: list[tuple[int, int]] = []
+        self._undisturbed = 0
+
+    def run(self, blocks: int) -> None:
+        """Start everybody, and go on until `blocks` were sealed and have reached all whom they can reach."""
+        self._wanted = blocks
+        with no_collection():
+            for node in range(len(self._engines)):
+                self._tell(node, Started(self._epoch))
+            while (due := self._next_due()) <= self._end() and (due < NEVER or self.wires.pending):
+                limit, deliveries = self.wires.run(due)
+                self._deliver(list(deliveries), limit)
+                self._fire_before(min(limit, self._end() + 1))
+                self._keep_notes()
+            self.wires.finish()
+
+    def fired(self) -> str:
+        return self._trace.hexdigest()
 
     # Time
 
@@ -234,6 +278,7 @@ class Relay:
     def _tell(self, node: int, event: Event) -> None:
         """Let an engine react, and carry out what it wants."""
         soon: SetTimer | None = None
+        self.calls += 1
         for effect in self._engines[node].handle(event):
             if isinstance(effect, SetTimer):
                 due = self.now + effect.delay
@@ -255,7 +300,7 @@ class Relay:
             elif isinstance(effect, Publish):
                 self._publish(node, effect)
             else:
-                self._refuse(effect)
+                refuse(effect)
         if soon is not None:
             self._fire_now(node, soon)
 
@@ -271,11 +316,6 @@ class Relay:
         self._note(self.now, timers.code(node, timer.name))
         self._tell(node, TimerFired(self._epoch + self.now, timer.name))
 
-    def _refuse(self, effect: Effect) -> None:
-        """Orphans are the relay's business: what a node lacks is on its way to it."""
-        if not isinstance(effect, Fetch):
-            raise Misuse(f"engine fidelity has no {type(effect).__name__}; this engine needs the full fidelity")
-
     def _search(self, node: int, effect: Seal) -> None:
         """Draw when the search ends: exponential, as long as 2**256 / target hashes take."""
         mean = min(search_work(effect.target) // self._hash_power[node], SEARCH_MAX_NS)
@@ -288,15 +328,9 @@ class Relay:
         self.now = self._last = time
         self._note(time, code)
         self._searches.stop(node)
-        candidate = self._candidates[node]
-        if candidate is None:
-            raise Misuse(f"node {node} found what it did not search for")
-        found = self._seal.seal(candidate)
-        slot = self.register.add(Block(found))
+        found, slot = self._make_block(time, node)
         if slot != self.wires.add(time, node):
             raise Misuse("the register and the wires number blocks differently")
-        self.sealed_at.append(time)
-        self.miners.append(node)
         if len(self.sealed_at) > self._wanted:
             self._searches.close()
         self._tell(node, Sealed(self._epoch + time, found))

@@ -52,10 +52,9 @@ class Timers:
                 self.first = entry
 
     def cancel(self, node: int, name: str) -> None:
-        """It does not fire."""
+        """It does not fire. Timers are numbered in the order in which they are first set or cancelled."""
         number = self._numbers.get(name)
-        if number is not None:
-            self._due[number][node] = 0
+        self._due[self._name(name) if number is None else number][node] = 0
 
     def code(self, node: int, name: str) -> int:
         """By which the timer is ordered among those of its time."""

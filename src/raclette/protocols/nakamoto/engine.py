@@ -7,6 +7,7 @@ the chain has carried the adoption out, so its transactions fit the state it sta
 Nothing is persisted: work speaks for itself, and a restarted node chooses again from the blocks it stored.
 """
 
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import Any
 
@@ -242,6 +243,13 @@ class Nakamoto:
             effects += self._mine(now)
 
     # The rest of the contract.
+
+    def likeness(self) -> Hashable | None:
+        """See `engine.likeness`. None while something waits for its time, or the clock decides what is final."""
+        mining = self._mining
+        if self._parameters.finality_depth or self._early or self._invalid or (mining and mining.waits):
+            return None
+        return self._parameters, mining is not None, tuple(self._orphans), self._tree.likeness()
 
     def encode(self, message: Message) -> bytes:
         return messages.encode(message)

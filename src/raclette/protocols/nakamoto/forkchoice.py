@@ -10,7 +10,7 @@ its root and fetches deeper ancestors from the chain when a branch forks below. 
 under `heaviest`. Deviation: `ghost` forgets blocks off the chain that fork more than `WINDOW` blocks below the head.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from raclette.chain.header import Header
 from raclette.engine.contract import Lookup
@@ -18,13 +18,15 @@ from raclette.engine.contract import Lookup
 # Blocks below the head that stay in memory (about 400 bytes each). Honest forks are a few blocks deep; deeper ones
 # cost one walk through the chain's headers each.
 WINDOW = 1_024
+# Bytes of a hash that stand for a block where only equality counts.
+MARK_BYTES = 16
 
 
 class Entry:
     """A block in the tree. `total` is its branch's work relative to the tree's origin, `subtree` the work of it and of
-    everything known above it (kept under `ghost` only)."""
+    everything known above it (kept under `ghost` only). `mark` stands for the block in `BlockTree.likeness`."""
 
-    __slots__ = ("children", "hash", "number", "parent", "subtree", "total", "weight")
+    __slots__ = ("children", "hash", "mark", "number", "parent", "subtree", "total", "weight")
 
     def __init__(self, header: Header, weight: int, total: int, parent: "Entry | None") -> None:
         self.hash = header.hash
@@ -34,6 +36,7 @@ class Entry:
         self.subtree = weight
         self.parent = parent
         self.children: tuple[Entry, ...] = ()
+        self.mark = int.from_bytes(header.hash[:MARK_BYTES], "big")
 
 
 class BlockTree:
@@ -58,6 +61,8 @@ class BlockTree:
         self._root = self._head = Entry(head, weight(head), 0, None)
         self._entries = {head.hash: self._root}
         self._moved = False
+        # Sum of the marks of all entries: two trees with one sum hold the same blocks.
+        self._content = self._root.mark
         # Hash of the preferred block.
         self.head = head.hash
 
@@ -110,6 +115,11 @@ class BlockTree:
             entry = entry.parent if entry is not None else None
         return entry.hash if entry is not None else None
 
+    def likeness(self) -> Hashable:
+        """Equal for trees of the same blocks that answer alike (see `engine.likeness`). Under `ghost` the order among
+        siblings counts, as it decides draws; under `heaviest` it shows in the head alone."""
+        return self.head, self._root.hash, self._moved, self._content
+
     def _best_after(self, entry: Entry) -> Entry:
         if not self._ghost:
             return entry if entry.total > self._head.total else self._head  # NAK-2, NAK-4
@@ -137,6 +147,9 @@ class BlockTree:
     def _attach(self, header: Header, parent: Entry) -> Entry:
         weight = self._weight(header)
         entry = Entry(header, weight, parent.total + weight, parent)
+        if self._ghost:
+            entry.mark *= len(parent.children) + 1
+        self._content += entry.mark
         parent.children += (entry,)
         self._entries[entry.hash] = entry
         if self._ghost:
@@ -177,6 +190,7 @@ class BlockTree:
         root.subtree += old.subtree
         root.children = (old,)
         old.parent = self._root = self._entries[root.hash] = root
+        self._content += root.mark
         return True
 
     def _prune(self) -> None:
@@ -197,6 +211,7 @@ class BlockTree:
         forgotten = [self._root]
         for entry in forgotten:
             del self._entries[entry.hash]
+            self._content -= entry.mark
             forgotten.extend(child for child in entry.children if child is not root)
         root.parent = None
         self._root = root

@@ -41,6 +41,8 @@ class Mining:
         self._head: bytes | None = None
         self._built_at = 0
         self._refresh_at: int | None = None
+        # Does the next candidate wait for its time to come (NAK-24)?
+        self.waits = False
 
     @property
     def active(self) -> bool:
@@ -52,6 +54,7 @@ class Mining:
         if head.hash != self._head:
             self._candidates.clear()
             self._head = head.hash
+        self.waits = False
         if not self._parameters.mine_empty and not self._chain.has_pending(head):  # NAK-26
             self._candidates.clear()
             self._refresh_at = None
@@ -59,6 +62,7 @@ class Mining:
         timestamp = max(now // SECOND, median_time_past(head, self._chain.header) + 1)  # NAK-24
         opens_at = (timestamp - self._parameters.future_limit_s) * SECOND
         if opens_at > now:
+            self.waits = True
             return [StopSealing(), SetTimer(MINE, opens_at - now)]
         difficulty = self._rule.after(head)
         block = self._chain.build(head, Draft(timestamp, self._beneficiary, difficulty, self._tag))
@@ -82,6 +86,7 @@ class Mining:
         """The head moved: no more work on the old one (NAK-25)."""
         self._candidates.clear()
         self._head = self._refresh_at = None
+        self.waits = False
         return STOP
 
     def found(self, sealed: Header) -> Block | None:

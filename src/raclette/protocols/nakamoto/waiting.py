@@ -4,6 +4,7 @@ Both rooms are small and forget the oldest first. Only blocks that show their cl
 costs an attacker as much as mining, and gains a delay.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from raclette.chain.block import Block
@@ -41,6 +42,10 @@ class WaitingRoom:
 
     def __contains__(self, block_hash: bytes) -> bool:
         return block_hash in self._blocks
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Hashes, in order of arrival."""
+        return iter(self._blocks)
 
     def get(self, block_hash: bytes) -> Waiting | None:
         """The block, still waiting."""

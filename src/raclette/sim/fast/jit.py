@@ -46,12 +46,16 @@ def cache_directory() -> Path:
 
 
 def _load() -> Any:
-    """numba, told before it starts to leave the processor's vector mathematics alone, and where its cache is."""
+    """numba, told before it starts to leave the processor's vector mathematics alone, and where its cache is. Whoever
+    must wait while that is filled is told why, on stderr."""
     require_numba()
     os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
     import numba
 
-    numba.config.CACHE_DIR = str(cache_directory())
+    directory = cache_directory()
+    if next(directory.glob("**/*.nbc"), None) is None:
+        sys.stderr.write("raclette: compiling the fast kernels, once on this machine; some ten seconds each\n")
+    numba.config.CACHE_DIR = str(directory)
     return numba
 
 

@@ -8,7 +8,6 @@ What it leaves out: headers and their timestamps, difficulty rules (every block 
 bounds on what a node keeps (orphans, window of the tree).
 """
 
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,62 +15,56 @@ import numpy.typing as npt
 
 from raclette.primitives.units import MILLISECOND
 from raclette.protocols.nakamoto.engine import SETTLE_NS
-from raclette.sim.fast.arithmetic import FRACTION, product3, search_draw
-from raclette.sim.fast.heap import drop_first, grown, make_heap, push
+from raclette.sim.fast.heap import drop_first, grown, make_heap
 from raclette.sim.fast.jit import Number, inner, lean
+from raclette.sim.fast.pending import (
+    END,
+    FINISHED,
+    FIRED,
+    FIRST_END,
+    HEAD,
+    LAST,
+    MEAN,
+    QUEUE_RESERVE,
+    SEALED,
+    SHARED,
+    SHARED_REASONS,
+    SHARED_ROWS,
+    WANTED,
+    Fired,
+    end_of_run,
+    end_search,
+    first_timer,
+    lacking,
+    make_room,
+    set_timer,
+    start_search,
+    stop_search,
+    take_timer,
+)
 from raclette.sim.fast.relay import Rows
-from raclette.sim.fast.wire import (
-    DONE_ROW,
-    EVENTS,
-    INCOMPLETE,
-    LOST,
-    NO_ROW,
-    NOW,
-    OUT,
-    RESERVE,
-    ROW,
-    SIZE,
-    SKIPPED,
-    SLOTS,
-    TRACE_ROWS,
-    TRACED,
-    Wires,
-    announce,
-    hold,
-    step,
-)
+from raclette.sim.fast.wire import EVENTS, LOST, OUT, ROW, SIZE, SKIPPED, TRACE_ROWS, Wires, announce, hold, step
 from raclette.sim.miners import TIME_REFRESH_MS
-from raclette.sim.timers import SEAL, TIMER
-from raclette.sim.wiring import (
-    KEPT,
-    KIND_SHIFT,
-    LOOKAHEAD_MAX_NS,
-    NEVER,
-    NODE_BITS,
-    NODE_MASK,
-    SLOT_SHIFT,
-    Wiring,
-)
+from raclette.sim.wiring import KEPT, NEVER, Wiring
 
 Ints = npt.NDArray[Any]
 
 # Timers by number, in the order in which the engine first sets them.
 REFRESH, MINE = 0, 1
 REFRESH_NS = TIME_REFRESH_MS * MILLISECOND
-# Places in `Miners.meta`. FIRST_END and FIRST_NODE are the search that ends first.
-WANTED, SEALED, LAST, FIRED, NOTED, SPARE, FIRST_END, FIRST_NODE, WAITING, META = range(10)
-# Rows of `Miners.nodes`: mean search, searches drawn, end of the search, head, first and last block that waits.
-MEAN, DRAWN, END, HEAD, FIRST_WAIT, LAST_WAIT, NODE_ROWS = range(7)
+# Places in `Miners.meta` beyond those of `pending`: a row for the next block, and the next entry for one that waits.
+SPARE, WAITING, META = range(SHARED, SHARED + 3)
+# Rows of `Miners.nodes` likewise: the first and the last block that waits for its parent.
+FIRST_WAIT, LAST_WAIT, NODE_ROWS = range(SHARED_ROWS, SHARED_ROWS + 3)
 # Columns of `Miners.blocks`.
 PARENT, HEIGHT, MINER, TIME = range(4)
-# Why `mine` came back; the first four as in `relay`.
-FINISHED, GROW, TRACE_FULL, ROW_WANTED, ROW_DONE, WAITING_FULL = range(6)
+# Why `mine` came back, beyond the reasons of `pending`.
+ROW_WANTED, WAITING_FULL = range(SHARED_REASONS, SHARED_REASONS + 2)
 
 
 class Miners(NamedTuple):
-    """All arrays of the nodes' side. `queues[t]` holds the entries of timer t, `sizes[t]` how many; `timers[t, 0]` says
-    when it is due and `timers[t, 1]` when its entry comes (0: none). `known[slot, node]`: is the block in the node's
-    tree? `waiting` are blocks without a parent, as lists by node: (block, next entry)."""
+    """All arrays of the nodes' side; see `pending` for those that it knows. `known[slot, node]`: is the block in the
+    node's tree? `waiting` are blocks without a parent, as lists by node: (block, next entry)."""
 
     meta: Ints
     seed: Ints
@@ -94,7 +87,7 @@ def make_miners(seed: int, means: list[int], blocks: int) -> Miners:
         seed=np.array([seed & (1 << 64) - 1], dtype=np.uint64),
         nodes=np.zeros((NODE_ROWS, count), dtype=np.int64),
         timers=np.zeros((2, 2, count), dtype=np.int64),
-        queues=np.stack([make_heap(count + 8) for _ in (REFRESH, MINE)]),
+        queues=np.stack([make_heap(count + 2 * QUEUE_RESERVE) for _ in (REFRESH, MINE)]),
         sizes=np.zeros(2, dtype=np.int64),
         blocks=np.zeros((blocks + 1, 4), dtype=np.int64),
         known=np.zeros((blocks + 1, count), dtype=np.uint8),
@@ -111,62 +104,14 @@ def make_miners(seed: int, means: list[int], blocks: int) -> Miners:
     return made
 
 
-# Searches and timers
-
-
-@inner
-def _set_timer(m: Miners, timer: Number, node: Number, time: Number) -> None:
-    """As `sim.timers`: an entry that waits already stays; it is moved when its time comes."""
-    m.timers[timer, 0, node] = time
-    queued = m.timers[timer, 1, node]
-    if queued == 0 or time < queued:
-        m.timers[timer, 1, node] = time
-        code = TIMER << KIND_SHIFT | timer << SLOT_SHIFT | node << NODE_BITS
-        m.sizes[timer] = push(m.queues[timer], m.sizes[timer], time, code)
-
-
-@inner
-def _take_timer(m: Miners, timer: Number) -> Number:
-    """Remove the first entry; the node whose timer is due with it, or -1."""
-    time = m.queues[timer, 0, 0]
-    code = m.queues[timer, 0, 1]
-    node = code >> NODE_BITS & NODE_MASK
-    m.sizes[timer] = drop_first(m.queues[timer], m.sizes[timer])
-    if m.timers[timer, 1, node] != time:
-        return -1
-    due = m.timers[timer, 0, node]
-    m.timers[timer, 1, node] = 0
-    if due == time:
-        m.timers[timer, 0, node] = 0
-        return node
-    if due != 0:
-        m.timers[timer, 1, node] = due
-        m.sizes[timer] = push(m.queues[timer], m.sizes[timer], due, code)
-    return -1
-
-
-@inner
-def _stop(m: Miners, node: Number) -> None:
-    """`node` searches no more."""
-    m.nodes[END, node] = NEVER
-    if m.meta[FIRST_NODE] == node:
-        first = np.argmin(m.nodes[END])
-        m.meta[FIRST_NODE] = first
-        m.meta[FIRST_END] = m.nodes[END, first]
+# Searches
 
 
 @inner
 def _search(w: Wires, m: Miners, time: Number, node: Number) -> None:
-    """A candidate on the head: draw when the search ends, and renew it in an hour."""
-    m.nodes[DRAWN, node] += 1
-    length = product3(m.nodes[MEAN, node], search_draw(m.seed[0], node, m.nodes[DRAWN, node], w.tables), 1, FRACTION)
-    end = min(time + 1 + length, NEVER)
-    _stop(m, node)
-    m.nodes[END, node] = end
-    if end < m.meta[FIRST_END] or (end == m.meta[FIRST_END] and node < m.meta[FIRST_NODE]):
-        m.meta[FIRST_END] = end
-        m.meta[FIRST_NODE] = node
-    _set_timer(m, REFRESH, node, time + REFRESH_NS)
+    """A candidate on the head, to be renewed in an hour."""
+    start_search(w, m, time, node)
+    set_timer(m, REFRESH, node, time + REFRESH_NS)
 
 
 # The tree
@@ -221,38 +166,26 @@ def _take(m: Miners, time: Number, node: Number, slot: Number) -> None:
     best = _connect(m, node, slot)
     if best != m.nodes[HEAD, node]:
         m.nodes[HEAD, node] = best
-        _stop(m, node)
+        stop_search(m, node)
         m.timers[REFRESH, 0, node] = 0
-        _set_timer(m, MINE, node, time + SETTLE_NS)
+        set_timer(m, MINE, node, time + SETTLE_NS)
 
 
 @inner
 def _seal(w: Wires, m: Miners) -> None:
     """The first search ends: a new block."""
-    time, node = m.meta[FIRST_END], m.meta[FIRST_NODE]
+    time = m.meta[FIRST_END]
+    node = end_search(m)
     slot = m.meta[SPARE]
-    _note(m, time, SEAL << KIND_SHIFT | node << NODE_BITS)
-    _stop(m, node)
     parent = m.nodes[HEAD, node]
     m.blocks[slot, PARENT] = parent
     m.blocks[slot, HEIGHT] = m.blocks[parent, HEIGHT] + 1
     m.blocks[slot, MINER] = node
     m.blocks[slot, TIME] = time
     m.meta[SPARE] = 0
-    m.meta[SEALED] += 1
-    m.meta[LAST] = time
     hold(w, time, slot, w.slots[slot, ROW], node, KEPT)
     _take(m, time, node, slot)
     announce(w, time, slot, node)
-
-
-@inner
-def _note(m: Miners, time: Number, code: Number) -> None:
-    place = m.meta[NOTED]
-    m.trace[place, 0] = time
-    m.trace[place, 1] = code
-    m.meta[NOTED] = place + 1
-    m.meta[FIRED] += 1
 
 
 # The run
@@ -265,52 +198,21 @@ def begin(w: Wires, m: Miners) -> None:
         _search(w, m, 0, node)
 
 
-@inner
-def _first_timer(m: Miners) -> Number:
-    """The timer whose first entry comes first."""
-    if m.sizes[MINE] == 0:
-        return REFRESH
-    if m.sizes[REFRESH] == 0:
-        return MINE
-    time, other = m.queues[MINE, 0, 0], m.queues[REFRESH, 0, 0]
-    return REFRESH if other <= time else MINE
-
-
-@inner
-def _end(w: Wires, m: Miners) -> Number:
-    """When the run is over: as `Relay._end`."""
-    if m.meta[SEALED] < m.meta[WANTED]:
-        return NEVER
-    if w.meta[INCOMPLETE] == 0:
-        return m.meta[LAST] + LOOKAHEAD_MAX_NS
-    return NEVER if w.meta[SIZE] > 0 else w.meta[NOW] + LOOKAHEAD_MAX_NS
-
-
-@inner
-def _lacks(w: Wires, m: Miners) -> Number:
-    """What must be made room for before the next event, if anything."""
-    if w.meta[SIZE] + w.const[RESERVE] + 2 * w.meta[SLOTS] > len(w.heap):
-        return GROW
-    if w.meta[TRACED] == TRACE_ROWS or m.meta[NOTED] == TRACE_ROWS:
-        return TRACE_FULL
-    if m.meta[WAITING] == len(m.waiting):
-        return WAITING_FULL
-    return ROW_DONE if w.meta[DONE_ROW] != NO_ROW else FINISHED
-
-
 @lean
 def mine(w: Wires, m: Miners) -> Number:
     """Go on to the end, or until somebody must make room: a reason from the list above."""
     while True:
-        lacks = _lacks(w, m)
+        lacks = lacking(w, m)
         if lacks != FINISHED:
             return lacks
-        timer = _first_timer(m)
+        if m.meta[WAITING] == len(m.waiting):
+            return WAITING_FULL
+        timer = first_timer(m)
         due = m.queues[timer, 0, 0] if m.sizes[timer] > 0 else NEVER
         seals = m.meta[SEALED] < m.meta[WANTED] and m.meta[FIRST_END] < due
         if seals:
             due = m.meta[FIRST_END]
-        is_over = due > _end(w, m)
+        is_over = due > end_of_run(w, m)
         if w.meta[SIZE] > 0 and (is_over or w.heap[0, 0] <= due):
             time, code = w.heap[0, 0], w.heap[0, 1]
             w.meta[SIZE] = drop_first(w.heap, w.meta[SIZE])
@@ -326,9 +228,8 @@ def mine(w: Wires, m: Miners) -> Number:
                 return ROW_WANTED
             _seal(w, m)
         else:
-            node = _take_timer(m, timer)
+            node = take_timer(m, timer)
             if node >= 0:
-                _note(m, due, TIMER << KIND_SHIFT | timer << SLOT_SHIFT | node << NODE_BITS)
                 _search(w, m, due, node)
 
 
@@ -339,35 +240,25 @@ class Model:
         """`means[node]` is how long a search of the node takes in the mean (ns), at most NEVER."""
         self.rows = Rows(wiring, wiring.lookahead)
         self._miners = make_miners(wiring.seed, means, blocks)
-        self._hash = blake2b(digest_size=32)
+        self._fired = Fired()
 
     def run(self) -> None:
         """To the end."""
         rows = self.rows
         begin(rows.wires, self._miners)
         while (why := mine(rows.wires, self._miners)) != FINISHED:
-            if why == GROW:
-                rows.grow()
-            elif why == TRACE_FULL:
-                rows.fold()
-                self._fold()
-            elif why == ROW_WANTED:
+            if why == ROW_WANTED:
                 self._miners.meta[SPARE] = rows.open()
-            elif why == ROW_DONE:
-                rows.close()
-            else:
+            elif why == WAITING_FULL:
                 waiting = self._miners.waiting
                 self._miners = self._miners._replace(waiting=grown(waiting, 2 * len(waiting)))
-
-    def _fold(self) -> None:
-        m = self._miners
-        self._hash.update(m.trace[: m.meta[NOTED]].astype("<i8", copy=False).data)
-        m.meta[NOTED] = 0
+            else:
+                self._miners = make_room(why, rows, self._miners, self._fired)
+        self._fired.fold(self._miners)
 
     def trace_digest(self) -> str:
         """Of the timers that fired and the searches that ended."""
-        self._fold()
-        return self._hash.hexdigest()
+        return self._fired.hexdigest()
 
     def column(self, which: int) -> list[int]:
         """PARENT, HEIGHT, MINER or TIME of each block."""

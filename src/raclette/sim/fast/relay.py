@@ -144,47 +144,47 @@ class FastWires:
     def __init__(self, wiring: Wiring, lookahead: int | None = None) -> None:
         self.nodes = wiring.nodes
         self.lookahead = min(wiring.lookahead, LOOKAHEAD_MAX_NS, lookahead or NEVER)
-        self._rows = Rows(wiring, self.lookahead)
+        self.rows = Rows(wiring, self.lookahead)
 
     @property
     def now(self) -> int:
-        return int(self._rows.wires.meta[NOW])
+        return int(self.rows.wires.meta[NOW])
 
     @property
     def events(self) -> int:
-        return int(self._rows.wires.meta[EVENTS])
+        return int(self.rows.wires.meta[EVENTS])
 
     @property
     def skipped(self) -> int:
-        return int(self._rows.wires.meta[SKIPPED])
+        return int(self.rows.wires.meta[SKIPPED])
 
     @property
     def lost(self) -> int:
-        return int(self._rows.wires.meta[LOST])
+        return int(self.rows.wires.meta[LOST])
 
     @property
     def incomplete(self) -> int:
-        return int(self._rows.wires.meta[INCOMPLETE])
+        return int(self.rows.wires.meta[INCOMPLETE])
 
     @property
     def pending(self) -> bool:
-        return bool(self._rows.wires.meta[SIZE])
+        return bool(self.rows.wires.meta[SIZE])
 
     def add(self, time: int, node: int) -> int:
-        rows = self._rows
+        rows = self.rows
         slot = rows.open()
         hold(rows.wires, time, slot, int(rows.wires.slots[slot, ROW]), node, KEPT)
         rows.close()
         return slot
 
     def announce(self, time: int, slot: int, node: int) -> None:
-        rows = self._rows
+        rows = self.rows
         while rows.wires.meta[SIZE] + rows.wires.const[RESERVE] > len(rows.wires.heap):
             rows.grow()
         announce(rows.wires, time, slot, node)
 
     def run(self, due: int) -> Batch:
-        rows = self._rows
+        rows = self.rows
         meta = rows.wires.meta
         meta[LIMIT] = due + self.lookahead
         meta[OUT] = 0
@@ -198,7 +198,7 @@ class FastWires:
         return Batch(int(meta[LIMIT]) if limit is None else limit, zip(*columns, strict=True))
 
     def finish(self) -> None:
-        rows = self._rows
+        rows = self.rows
         rows.wires.meta[LIMIT] = NEVER
         while (why := advance(rows.wires)) != LIMIT_REACHED:
             rows.wires.meta[OUT] = 0
@@ -206,18 +206,18 @@ class FastWires:
 
     def _make_room(self, why: int) -> None:
         if why == GROW:
-            self._rows.grow()
+            self.rows.grow()
         elif why == TRACE_FULL:
-            self._rows.fold()
+            self.rows.fold()
         elif why == ROW_DONE:
-            self._rows.close()
+            self.rows.close()
 
     def arrivals(self, slot: int) -> list[int]:
-        found: list[int] = self._rows.arrivals(slot).tolist()
+        found: list[int] = self.rows.arrivals(slot).tolist()
         return found
 
     def digest(self) -> str:
-        return self._rows.digest()
+        return self.rows.digest()
 
 
 class FastDraws(Draws):
