@@ -21,7 +21,7 @@ from raclette.chain.presets import even_alloc
 from raclette.chain.receipt import Receipt
 from raclette.chain.trie import root_of_mapping
 from raclette.engine.contract import Draft
-from raclette.ledgers.bank import Bank
+from raclette.ledgers import ledger_of
 from raclette.node.host import Accepted, NewHead, Notice
 from raclette.node.view import Located, PeerInfo, SyncProgress
 from raclette.primitives.errors import Refused
@@ -61,10 +61,11 @@ class FakeBackend:
 
     node_id = NODE_ID
 
-    def __init__(self) -> None:
-        self.ledger: Ledger = Bank(CHAIN_ID, base_fee=BASE_FEE)
+    def __init__(self, genesis: Genesis | None = None) -> None:
+        if genesis is None:
+            genesis = Genesis("pbft", "bank", CHAIN_ID, alloc=even_alloc(ACCOUNTS, BALANCE), base_fee=BASE_FEE)
+        self.ledger: Ledger = ledger_of(genesis)
         self.store = MemoryStore()
-        genesis = Genesis("pbft", "bank", CHAIN_ID, alloc=even_alloc(ACCOUNTS, BALANCE), base_fee=BASE_FEE)
         block, state = make_genesis_block(genesis, self.ledger, root_of_mapping)
         self.pool = Mempool(self.ledger)
         self.chain = Chain.open(

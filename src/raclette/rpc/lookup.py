@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import OrderedDict
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.chain.ledger import StateReader, Transaction
 from raclette.chain.receipt import Receipt
+from raclette.chain.transaction import AccessList
 from raclette.node.view import NodeView
 from raclette.primitives.hashing import keccak256
 from raclette.rpc.errors import server_error
@@ -103,6 +104,24 @@ def find_block(view: NodeView, ref: BlockRef) -> Block | None:
     """The whole block that `ref` names, or None."""
     header = find_header(view, ref)
     return None if header is None else view.block(header.hash)
+
+
+@runtime_checkable
+class AccountLedger(Protocol):
+    """A ledger whose accounts (their records included) and transactions are Ethereum's. It says so by saying what a
+    transaction costs before it is signed."""
+
+    def gas_for(self, to: bytes | None, data: bytes, access_list: AccessList = ()) -> int:
+        """Gas that such a transaction uses. Raises Refused."""
+        ...
+
+
+def require_accounts(view: NodeView) -> AccountLedger:
+    """The view's ledger. Raises RpcError if it is of another kind."""
+    ledger = view.ledger
+    if not isinstance(ledger, AccountLedger):
+        raise server_error(f"the {ledger.name} ledger has no accounts and transactions as Ethereum's")
+    return ledger
 
 
 def receipts_of(view: NodeView, block: Block) -> tuple[Receipt, ...]:

@@ -9,7 +9,6 @@ from raclette.chain.ledger import Transaction
 from raclette.chain.receipt import Receipt
 from raclette.chain.transaction import DYNAMIC_FEE, LEGACY, EthereumTransaction
 from raclette.primitives.rlp import encode_length
-from raclette.rpc.errors import server_error
 
 # Integers beyond this are written as hex text: JavaScript would round them.
 EXACT_INTEGER_MAX = 2**53 - 1
@@ -65,16 +64,12 @@ def block_size(block: Block) -> int:
     return len(encode_length(inner, 0xC0)) + inner
 
 
-def detail_of(transaction: Transaction) -> EthereumTransaction:
-    """The fields of an account ledger's transaction. Raises RpcError for ledgers of another kind."""
-    if not isinstance(transaction.detail, EthereumTransaction):
-        raise server_error("this ledger's transactions are not Ethereum's")
-    return transaction.detail
-
-
 def transaction_json(transaction: Transaction, header: Header | None = None, index: int = 0) -> dict[str, Any]:
-    """A transaction at `index` of a block, or a waiting one."""
-    detail = detail_of(transaction)
+    """A transaction at `index` of a block, or a waiting one. Of ledgers with transactions of their own: what every
+    transaction has, its bytes under `raw`, and what only one can consume under `conflicts`."""
+    if not isinstance(transaction.detail, EthereumTransaction):
+        return _foreign_json(transaction, header, index)
+    detail = transaction.detail
     price = detail.max_fee if header is None else detail.price(header.base_fee)
     out: dict[str, Any] = {
         "blockHash": None if header is None else hex_data(header.hash),
@@ -107,21 +102,37 @@ def transaction_json(transaction: Transaction, header: Header | None = None, ind
     return out
 
 
+def _foreign_json(transaction: Transaction, header: Header | None, index: int) -> dict[str, Any]:
+    return {
+        "blockHash": None if header is None else hex_data(header.hash),
+        "blockNumber": None if header is None else hex(header.number),
+        "transactionIndex": None if header is None else hex(index),
+        "hash": hex_data(transaction.hash),
+        "from": hex_data(transaction.sender),
+        "nonce": None if transaction.nonce is None else hex(transaction.nonce),
+        "gas": hex(transaction.gas),
+        "gasPrice": hex(transaction.fee),
+        "conflicts": [hex_data(claim) for claim in transaction.conflicts],
+        "raw": hex_data(transaction.raw),
+    }
+
+
 def receipt_json(transaction: Transaction, receipt: Receipt, header: Header, index: int, gas: int) -> dict[str, Any]:
     """What the transaction at `index` left behind; `gas` is what it alone used."""
-    detail = detail_of(transaction)
+    detail = transaction.detail
+    is_ethereum = isinstance(detail, EthereumTransaction)
     return {
         "transactionHash": hex_data(transaction.hash),
         "transactionIndex": hex(index),
         "blockHash": hex_data(header.hash),
         "blockNumber": hex(header.number),
         "from": hex_data(transaction.sender),
-        "to": None if detail.to is None else hex_data(detail.to),
+        "to": hex_data(detail.to) if is_ethereum and detail.to is not None else None,
         "type": hex(receipt.type),
         "status": "0x1" if receipt.succeeded else "0x0",
         "gasUsed": hex(gas),
         "cumulativeGasUsed": hex(receipt.cumulative_gas),
-        "effectiveGasPrice": hex(detail.price(header.base_fee)),
+        "effectiveGasPrice": hex(detail.price(header.base_fee) if is_ethereum else transaction.fee),
         "contractAddress": None,
         "logs": [],
         "logsBloom": _ZERO_BLOOM_TEXT,

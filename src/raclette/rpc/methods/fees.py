@@ -11,7 +11,7 @@ from raclette.primitives import rlp
 from raclette.primitives.rlp import Item, as_bytes
 from raclette.rpc.errors import invalid_parameters
 from raclette.rpc.kinds import BLOCK, COUNT, PERCENTILES, BlockRef
-from raclette.rpc.lookup import receipts_of, require_header
+from raclette.rpc.lookup import AccountLedger, receipts_of, require_header
 from raclette.rpc.render import gas_used
 from raclette.rpc.table import Context, MethodTable, Parameter
 
@@ -99,6 +99,9 @@ def _last_headers(view: NodeView, last: Header, count: int) -> list[Header]:
 def _tips(view: NodeView, block: Block) -> _Tips:
     receipts = receipts_of(view, block)
     base_fee = block.header.base_fee
+    if not isinstance(view.ledger, AccountLedger):
+        decoded = map(view.ledger.decode, block.transactions)
+        return [(item.fee - base_fee, gas_used(receipts, i)) for i, item in enumerate(decoded)]
     return [(tip_of(raw, base_fee), gas_used(receipts, i)) for i, raw in enumerate(block.transactions)]
 
 

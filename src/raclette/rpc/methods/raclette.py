@@ -138,7 +138,8 @@ def evidence(context: Context) -> Any:
 
 def query(context: Context, path: str, arguments: list[Any], ref: BlockRef) -> Any:
     """A read of the ledger's own, by name. The bank has `balance`, `nonce`, `account`, `public_key` (of an address) and
-    `whois` (of a name)."""
+    `whois` (of a name); `coins` has `balance`, `outputs` and `output`; `poll` has `elections`, `election`, `tally` and
+    `ballot`; `docs/ledgers.md` lists them all."""
     _, state = require_state(context.view, ref)
     return plain(ask_ledger(context, path, arguments, state))
 

@@ -3,13 +3,12 @@
 from typing import Any
 
 from raclette.chain.ledger import StateReader
-from raclette.ledgers.bank import gas_for
 from raclette.primitives import rlp
-from raclette.primitives.errors import Misuse
+from raclette.primitives.errors import Misuse, Refused
 from raclette.primitives.keys import checksum_address
-from raclette.rpc.errors import server_error
+from raclette.rpc.errors import refusal, server_error
 from raclette.rpc.kinds import ADDRESS, BLOCK, CALL, LATEST, BlockRef, Kind, read_list, read_quantity, read_sized
-from raclette.rpc.lookup import require_state, state_not_kept
+from raclette.rpc.lookup import require_accounts, require_state, state_not_kept
 from raclette.rpc.render import hex_data
 from raclette.rpc.table import Context, MethodTable, Parameter
 
@@ -35,6 +34,7 @@ def balance(context: Context, address: bytes, ref: BlockRef) -> str:
 
 def transaction_count(context: Context, address: bytes, ref: BlockRef) -> str:
     """The account's next nonce: after the block, or with `pending` after its waiting transactions, too."""
+    require_accounts(context.view)
     if ref.tag == "pending":
         return hex(context.view.next_nonce(address))
     _, state = require_state(context.view, ref)
@@ -55,6 +55,7 @@ def storage_at(context: Context, _address: bytes, _slot: bytes, ref: BlockRef) -
 
 def proof(context: Context, address: bytes, slots: list[bytes], ref: BlockRef) -> dict[str, Any]:
     """The account with a Merkle-Patricia proof from the block's `stateRoot` (EIP-1186): of its presence or absence."""
+    require_accounts(context.view)
     header, state = require_state(context.view, ref)
     nodes = context.view.prove(header.hash, address)
     if nodes is None:
@@ -93,10 +94,14 @@ def call(context: Context, fields: dict[str, Any], ref: BlockRef) -> str:
 
 
 def estimate_gas(context: Context, fields: dict[str, Any], ref: BlockRef) -> str:
-    """Gas that the transaction will use: exact, because this ledger's costs follow from the transaction alone."""
+    """Gas that the transaction will use: exact, because a ledger's costs follow from the transaction alone."""
+    ledger = require_accounts(context.view)
     header, state = require_state(context.view, ref)
     _check_funds(context, fields, state)
-    gas = gas_for(fields["to"], fields.get("input", b""), fields.get("accessList", ()))
+    try:
+        gas = ledger.gas_for(fields["to"], fields.get("input", b""), fields.get("accessList", ()))
+    except Refused as refused:
+        raise refusal(refused) from None
     allowed = min(fields.get("gas") or header.gas_limit, header.gas_limit)
     if gas > allowed:
         raise server_error(f"gas required exceeds allowance ({allowed})")

@@ -65,10 +65,12 @@ def pool_status(context: Context) -> dict[str, str]:
 
 
 def pool_content(context: Context) -> dict[str, Any]:
-    """Up to 1,000 executable transactions, best first, as objects by sender and nonce."""
+    """Up to 1,000 executable transactions, best first, as objects by sender and nonce (or hash, where there are no
+    nonces)."""
     pending: dict[str, dict[str, Any]] = {}
     for transaction in context.view.pooled_transactions(POOL_SHOWN_MAX):
-        pending.setdefault(hex_data(transaction.sender), {})[str(transaction.nonce)] = transaction_json(transaction)
+        place = hex_data(transaction.hash) if transaction.nonce is None else str(transaction.nonce)
+        pending.setdefault(hex_data(transaction.sender), {})[place] = transaction_json(transaction)
     return {"pending": pending, "queued": {}}
 
 
