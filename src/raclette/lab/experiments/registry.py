@@ -20,6 +20,8 @@ MODULES = (
     "chain_quality",
     "pbft_messages",
     "committee",
+    "senate_seats",
+    "grinding",
 )
 
 
