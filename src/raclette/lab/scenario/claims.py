@@ -47,6 +47,7 @@ CLAIMS: Mapping[str, Claim] = {
     "ballot": Claim("a ninth of the weight, in equal parts, with a quorum of two thirds (spec/ballot.md)", _a_ninth),
     "pbft": Claim("f = floor((n - 1) / 3) of n replicas (Castro and Liskov 1999, section 3)", _a_third),
     "senate": Claim("a sixth of the stake, in equal parts, which seldom draws a third of the seats", _a_sixth),
+    "simplex": Claim("f = floor((n - 1) / 3) of n replicas (Chan and Pass 2023, section 2)", _a_third),
     "nakamoto": Claim("less than half of the hash power (Nakamoto 2008, section 11)", _half_the_power),
 }
 

@@ -16,6 +16,9 @@ from raclette.primitives.units import SECOND
 from raclette.protocols.pbft.core import WANTED_MAX
 from raclette.protocols.pbft.engine import PbftEngine
 from raclette.protocols.pbft.ordering import ACCUSED_MAX
+from raclette.protocols.simplex.core import WANTED_MAX as SIMPLEX_WANTED_MAX
+from raclette.protocols.simplex.engine import SimplexEngine
+from raclette.protocols.simplex.voting import ACCUSED_MAX as SIMPLEX_ACCUSED_MAX
 from raclette.sim.checkers.contract import Base, Subject
 from raclette.sim.world import World
 
@@ -74,7 +77,24 @@ def pbft_sizes(node: Node) -> Iterable[Size]:
     yield Size("pbft.bodies", len(core.bodies), 2 * window)
 
 
-INSTRUMENTS: tuple[Callable[[Node], Iterable[Size]], ...] = (node_sizes, pbft_sizes)
+def simplex_sizes(node: Node) -> Iterable[Size]:
+    """What a Simplex replica keeps: votes of a window of iterations; certificates and bodies since the final block."""
+    if not isinstance(node.engine, SimplexEngine):
+        return
+    engine, core = node.engine, node.engine.core
+    n, window = core.committee.size, core.parameters.window
+    since = core.iteration - core.final_iteration
+    votes = sum(len(said) for slot in core.slots.values() for said in slot.votes.values())
+    yield Size("simplex.slots", len(core.slots), 2 * window)
+    yield Size("simplex.votes", votes, 3 * n * 2 * window)
+    yield Size("simplex.notarized", len(core.notarized), since)
+    yield Size("simplex.dummies", len(core.dummies), since)
+    yield Size("simplex.bodies", len(core.bodies), since + 1)
+    yield Size("simplex.wanted", len(core.wanted), SIMPLEX_WANTED_MAX)
+    yield Size("simplex.accused", len(engine.voting.accused), SIMPLEX_ACCUSED_MAX)
+
+
+INSTRUMENTS: tuple[Callable[[Node], Iterable[Size]], ...] = (node_sizes, pbft_sizes, simplex_sizes)
 
 
 class MemoryBounds(Base):

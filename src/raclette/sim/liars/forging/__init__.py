@@ -8,9 +8,10 @@ from raclette.primitives.errors import Misuse
 from raclette.sim.liars.forging.ballot import BallotForger
 from raclette.sim.liars.forging.contract import Forged, Forger, Round
 from raclette.sim.liars.forging.pbft import PbftForger
+from raclette.sim.liars.forging.simplex import SimplexForger
 
 # A new protocol is one file with an adapter, and one entry here: all liars that forge can then lie in it.
-FORGERS: Mapping[str, Callable[[Node], Forger]] = {"pbft": PbftForger, "ballot": BallotForger}
+FORGERS: Mapping[str, Callable[[Node], Forger]] = {"pbft": PbftForger, "ballot": BallotForger, "simplex": SimplexForger}
 
 
 def make_forger(protocol: str, node: HostedNode) -> Forger:
@@ -22,4 +23,4 @@ def make_forger(protocol: str, node: HostedNode) -> Forger:
     return FORGERS[protocol](node)
 
 
-__all__ = ["FORGERS", "BallotForger", "Forged", "Forger", "PbftForger", "Round", "make_forger"]
+__all__ = ["FORGERS", "BallotForger", "Forged", "Forger", "PbftForger", "Round", "SimplexForger", "make_forger"]
