@@ -36,6 +36,12 @@ def test_attack_leaves_the_honest_in_agreement() -> None:
     assert out.count("honest nodes agree: True") == 3
 
 
+def test_own_ledger_passes_the_exam_and_runs_under_two_protocols() -> None:
+    out = asyncio.run(run("own_ledger.py"))
+    assert out.count("agreed: True, 100 lines") == 2
+    assert len((EXAMPLES / "own_ledger.py").read_text().splitlines()) < 80
+
+
 def test_draw_a_crash_draws_the_picture_in_the_readme(tmp_path: Path) -> None:
     out = asyncio.run(run("draw_a_crash.py", str(tmp_path / "drawn.svg")))
     assert "agreed: True, height 2" in out

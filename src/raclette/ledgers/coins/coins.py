@@ -14,6 +14,7 @@ from typing import Any
 from raclette.chain.dict_state import DictState
 from raclette.chain.genesis import GAS_LIMIT_DEFAULT, address, quantity
 from raclette.chain.ledger import BlockContext, Execution, Standing, StateReader, StateWriter, Transaction
+from raclette.chain.ledger_loop import run_in_order
 from raclette.chain.roll import GAS_PER_ENTRY, genesis_roll
 from raclette.ledgers.bank import directory
 from raclette.ledgers.coins.execution import Execute, find_obstacle, genesis_hash
@@ -27,7 +28,7 @@ from raclette.ledgers.coins.limits import (
 from raclette.ledgers.coins.records import Unspent, amount_of, read_coins, read_output, read_total
 from raclette.ledgers.coins.script import lock_to, owner_of
 from raclette.ledgers.coins.transaction import INDEX_BYTES, OUTPOINT_BYTES, Coin, Output, Spend, decode_spend
-from raclette.primitives.errors import ConfigError, DecodeError, InvalidBlock, Misuse, Refused
+from raclette.primitives.errors import ConfigError, DecodeError, Misuse, Refused
 from raclette.primitives.hashing import keccak256
 from raclette.primitives.keys import ADDRESS_BYTES, checksum_address, parse_address
 
@@ -110,23 +111,8 @@ class Coins:
         """Run in order, make the coinbase, write each changed record once. An invalid transaction of a `strict` run
         raises InvalidBlock before anything is written."""
         block = Execute(context, state)
-        result = Execution()
-        for transaction in transactions:
-            if block.gas_used + transaction.gas > context.gas_limit:
-                if strict:
-                    place = len(result.included)
-                    raise InvalidBlock("gas-limit", f"transaction {place} exceeds the block's {context.gas_limit} gas")
-                break
-            reason = block.obstacle(transaction)
-            if reason is None:
-                result.receipts.append(block.run(transaction))
-                result.included.append(transaction)
-            elif strict:
-                raise InvalidBlock(reason, f"transaction {len(result.included)}, 0x{transaction.hash.hex()}")
-            else:
-                result.refused.append((transaction, reason))
+        result = run_in_order(context, transactions, block.attempt, strict=strict)
         block.finish()
-        result.gas_used = block.gas_used
         return result
 
     def supply(self, entries: Iterable[tuple[bytes, bytes]]) -> int:

@@ -8,11 +8,10 @@ paid from its coinbase goes with it; who sells for coins waits for finality, as 
 """
 
 from raclette.chain.ledger import BlockContext, StateReader, StateWriter, Transaction
-from raclette.chain.receipt import Receipt
 from raclette.chain.roll import ROLL_KEY, change_roll, encode_roll, read_roll
 from raclette.ledgers.coins.records import Unspent, read_output
 from raclette.ledgers.coins.script import lock_to
-from raclette.ledgers.coins.transaction import TRANSACTION_TYPE, Coin, Output, RollChange, Spend, coins_made
+from raclette.ledgers.coins.transaction import Coin, Output, RollChange, Spend, coins_made
 from raclette.primitives.hashing import keccak256
 
 
@@ -41,7 +40,7 @@ def find_obstacle(spend: Spend, state: StateReader | Unspent, base_fee: int, gas
 
 
 class Execute:
-    """One block's working set. For each transaction ask `obstacle`, then `run` it; `finish` writes."""
+    """One block's working set. `attempt` each transaction; `finish` writes."""
 
     def __init__(self, context: BlockContext, state: StateWriter) -> None:
         self._context = context
@@ -49,25 +48,20 @@ class Execute:
         self._unspent = Unspent(state)
         self._roll: tuple[tuple[bytes, bytes], ...] | None = None
         self._fees = 0
-        self.gas_used = 0
 
-    def obstacle(self, transaction: Transaction) -> str | None:
-        """Why it cannot be executed now (a slug), or None. Changes nothing."""
-        found = find_obstacle(transaction.detail, self._unspent, self._context.base_fee, transaction.gas)
-        return None if found is None else found[0]
-
-    def run(self, transaction: Transaction) -> Receipt:
-        """Execute one without obstacle. Its outputs may be spent further down in the same block. The receipt says no if
-        it asked for a change of the roll that cannot be; the money moves either way."""
+    def attempt(self, transaction: Transaction) -> bool | str:
+        """Execute one, or say why not and change nothing. Its outputs may be spent further down in the same block. It
+        fails if it asked for a change of the roll that cannot be; the money moves either way."""
         spend: Spend = transaction.detail
+        obstacle = find_obstacle(spend, self._unspent, self._context.base_fee, transaction.gas)
+        if obstacle is not None:
+            return obstacle[0]
         for coin in spend.coins:
             self._unspent.spend(coin)
         for coin in coins_made(transaction.hash, spend.outputs):
             self._unspent.add(coin)
         self._fees += spend.fee
-        self.gas_used += transaction.gas
-        succeeded = spend.roll is None or self._enroll(spend.owner, spend.roll)
-        return Receipt(succeeded, self.gas_used, TRANSACTION_TYPE)
+        return spend.roll is None or self._enroll(spend.owner, spend.roll)
 
     def _enroll(self, owner: bytes, change: RollChange) -> bool:
         before = self._roll if self._roll is not None else read_roll(self._state)

@@ -22,7 +22,7 @@ from typing import Any
 from raclette.chain.dict_state import DictState
 from raclette.chain.genesis import GAS_LIMIT_DEFAULT, address
 from raclette.chain.ledger import BlockContext, Execution, Standing, StateReader, StateWriter, Transaction
-from raclette.chain.receipt import Receipt
+from raclette.chain.ledger_loop import run_in_order
 from raclette.chain.roll import ROLL_ADDRESS, ROLL_KEY, change_roll, encode_roll, genesis_roll, parse_entry, read_roll
 from raclette.chain.transaction import AccessList, EthereumTransaction, decode_authored
 from raclette.ledgers.bank import directory
@@ -39,7 +39,7 @@ from raclette.ledgers.poll.config import (
 from raclette.ledgers.poll.execution import begin, find_obstacle, perform
 from raclette.ledgers.poll.questions import QUERIES
 from raclette.ledgers.poll.records import organiser_key, read_election, read_height, write_height
-from raclette.primitives.errors import ConfigError, DecodeError, InvalidBlock, Misuse, Refused
+from raclette.primitives.errors import ConfigError, DecodeError, Misuse, Refused
 from raclette.primitives.keys import checksum_address
 
 
@@ -158,26 +158,14 @@ class Poll:
     ) -> Execution:
         """Run in order, give the reward, note the height. An invalid transaction of a `strict` run raises InvalidBlock:
         the caller reverts."""
-        result = Execution()
-        for transaction in transactions:
-            if result.gas_used + transaction.gas > context.gas_limit:
-                if strict:
-                    place = len(result.included)
-                    raise InvalidBlock("gas-limit", f"transaction {place} exceeds the block's {context.gas_limit} gas")
-                break
-            reason = self._run(transaction, state, context.number, result)
-            if reason and strict:
-                raise InvalidBlock(reason, f"transaction {len(result.included)}, 0x{transaction.hash.hex()}")
-            if reason:
-                result.refused.append((transaction, reason))
+        result = run_in_order(context, transactions, lambda one: self._run(one, state, context.number), strict=strict)
         if context.reward:
             nonce, balance = decode_account(state.get(context.beneficiary))
             state.set(context.beneficiary, encode_account(nonce, balance + context.reward))
         write_height(state, context.number)
         return result
 
-    def _run(self, transaction: Transaction, state: StateWriter, height: int, result: Execution) -> str:
-        """Why it cannot be executed now (a slug), and nothing changes; or empty, and it is."""
+    def _run(self, transaction: Transaction, state: StateWriter, height: int) -> bool | str:
         detail: EthereumTransaction = transaction.detail
         nonce, balance = decode_account(state.get(transaction.sender))
         if detail.nonce != nonce:
@@ -186,15 +174,10 @@ class Poll:
         if obstacle is not None:
             return obstacle[0]
         state.set(transaction.sender, encode_account(nonce + 1, balance))
-        succeeded = True
         if detail.to == ROLL_ADDRESS:
-            succeeded = self._enter(transaction, state)
-        else:
-            perform(decode_action(detail.data, transaction.sender), transaction.sender, state)
-        result.gas_used += transaction.gas
-        result.receipts.append(Receipt(succeeded, result.gas_used, detail.type))
-        result.included.append(transaction)
-        return ""
+            return self._enter(transaction, state)
+        perform(decode_action(detail.data, transaction.sender), transaction.sender, state)
+        return True
 
     def _enter(self, transaction: Transaction, state: StateWriter) -> bool:
         """The roll's part, as in the bank."""
