@@ -60,6 +60,7 @@ def figures(relay: Relay) -> dict[str, Any]:
 WORLDS: dict[str, dict[str, Any]] = {
     "clean": {},
     "whole": {"prune": False},
+    "streams": {"stop_and_wait": False},
     "serial": {"serial": True, "processing": 150 * MILLISECOND},
     "twice": {"duplicate_ppm": 200_000},
     "lossy": {"loss_ppm": 150_000, "retry": 8 * SECOND},

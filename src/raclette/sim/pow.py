@@ -136,8 +136,9 @@ def make_wiring(
     bits_per_s: int = 0,
     **changes: Any,
 ) -> Wiring:
-    """Wires by description. By default the six regions of 2019; with `delay_ms` every message between any two nodes
-    takes that long instead, and a block occupies its sender for its size at `bits_per_s` (0: no time).
+    """Wires by description. By default the six regions of 2019, with SimBlock's uplinks, which send a block only when
+    the one before has arrived (`stop_and_wait=False`: as soon as it has left). With `delay_ms` every message between
+    any two nodes takes that long instead, and a block occupies its sender for its size at `bits_per_s` (0: no time).
 
     `topology` is "bitcoin", "regular" (of `degree`), "full" or a file; `changes` are fields of `wiring.Wiring`. Raises
     ConfigError.

@@ -156,7 +156,10 @@ def threshold(ppm: int) -> int:
 
 
 def regional(graph: Sequence[Sequence[int]], model: Regions, block_bytes: int, seed: int, **changes: object) -> Wiring:
-    """The wiring of a model of regions. A link is as fast as the sender's upload or the receiver's download."""
+    """The wiring of a model of regions. A link is as fast as the sender's upload or the receiver's download.
+
+    The tables are SimBlock's, and so is the uplink, unless `changes` say otherwise: it stops and waits.
+    """
     table = model.table
     bits = block_bytes * 8
     return Wiring(
@@ -166,7 +169,7 @@ def regional(graph: Sequence[Sequence[int]], model: Regions, block_bytes: int, s
         transmit=[[bits * SECOND // min(up, down) for down in table.download] for up in table.upload],
         seed=seed,
         overhead=model.overhead,
-        **changes,  # type: ignore[arg-type]
+        **{"stop_and_wait": True, **changes},  # type: ignore[arg-type]
     )
 
 
