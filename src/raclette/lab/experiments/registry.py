@@ -22,6 +22,7 @@ MODULES = (
     "committee",
     "senate_seats",
     "grinding",
+    "ballot_quorum",
 )
 
 

@@ -10,9 +10,9 @@ from raclette.primitives.errors import DecodeError, InvalidCertificate, Misuse
 from raclette.primitives.rlp import Encodable, Item, as_bytes, as_list, bytes_to_int, int_to_bytes
 from raclette.primitives.signing import NODE_ID_BYTES, SIGNATURE_BYTES, Claim
 from raclette.protocols.ballot.certificate import CERTIFICATE_BYTES_MAX, claims_of, decode_certificate
-from raclette.protocols.ballot.messages import Ballots, Candidate, Elected, Vote, vote_digest
+from raclette.protocols.ballot.messages import Ballots, Candidate, Elected, Question, Vote, vote_digest
 
-CANDIDATE, VOTE, BALLOTS, ELECTED = range(1, 5)
+CANDIDATE, VOTE, BALLOTS, ELECTED, QUESTION = range(1, 6)
 # Kind, two 8-byte integers, hash, voter, signature, prefixes: 153 bytes at most.
 VOTE_BYTES_MAX = 160
 # Two rounds of the largest electorate.
@@ -31,6 +31,7 @@ class Codec:
             VOTE: (VOTE_BYTES_MAX, self._vote),
             BALLOTS: (BALLOTS_MAX * VOTE_BYTES_MAX, self._ballots),
             ELECTED: (CERTIFICATE_BYTES_MAX + 64, self._elected),
+            QUESTION: (VOTE_BYTES_MAX, self._question),
         }
 
     def encode(self, message: Message) -> bytes:
@@ -43,6 +44,8 @@ class Codec:
             return _frame(CANDIDATE, [message.header.encoded, message.certificate])
         if isinstance(message, Elected):
             return _frame(ELECTED, [int_to_bytes(message.number), message.block_hash, message.certificate])
+        if isinstance(message, Question):
+            return _frame(QUESTION, [int_to_bytes(message.number), message.block_hash])
         raise Misuse(f"ballot has no message {message.kind!r}")
 
     def decode(self, payload: bytes) -> Message:
@@ -104,6 +107,10 @@ class Codec:
         if not certificate:
             raise DecodeError("certificate-empty", "nothing proves it")
         return self.make_elected(_u64(number), as_bytes(block_hash, 32), certificate)
+
+    def _question(self, items: list[Item]) -> Question:
+        number, block_hash = _expect(items, 2)
+        return Question(_u64(number), as_bytes(block_hash, 32))
 
 
 def _vote_items(vote: Vote) -> list[Encodable]:

@@ -9,7 +9,7 @@ from typing import Any
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.contract import EngineSetup, Lookup, SealCheck
-from raclette.engine.effects import Adopt, Certify, Effect, Fetch, Finalize, Publish, Send
+from raclette.engine.effects import Adopt, Broadcast, Certify, Effect, Fetch, Finalize, Publish, Send
 from raclette.engine.events import BlockReceived, Event, Gathered, Pending, Received, Sealed, Started, TimerFired
 from raclette.engine.message import Message
 from raclette.primitives.errors import InvalidCertificate
@@ -23,7 +23,7 @@ from raclette.protocols.ballot.certificate import (
 )
 from raclette.protocols.ballot.core import Core
 from raclette.protocols.ballot.election import makes_final
-from raclette.protocols.ballot.messages import Ballots, Candidate, Elected, Vote
+from raclette.protocols.ballot.messages import Ballots, Candidate, Elected, Question, Vote
 from raclette.protocols.ballot.mining import MINE, Mining
 from raclette.protocols.ballot.parameters import Parameters
 from raclette.protocols.ballot.polls import Polls
@@ -52,6 +52,8 @@ class Ballot:
         self.voter = Voter(core, self.polls, self._own)
         self._mining = Mining(setup, parameters) if setup.active else None
         self._reorganisations = 0
+        # Who told us what we handle.
+        self._peer: bytes | None = None
 
     # --- the machine ----------------------------------------------------------------------------------------------
 
@@ -59,6 +61,7 @@ class Ballot:
         """See the module."""
         core = self.core
         core.now = event.now
+        self._peer = event.peer if isinstance(event, Received | BlockReceived) else None
         before = self.tree.head
         match event:
             case Received(_, peer, message):
@@ -95,6 +98,7 @@ class Ballot:
             self.voter.on_window()
         elif name == ROUND:
             self.voter.on_round()
+            core.emit(*(Broadcast(Question(*gap)) for gap in self.tree.gaps()))  # BAL-41
 
     # --- messages -------------------------------------------------------------------------------------------------
 
@@ -108,6 +112,8 @@ class Ballot:
                 self._on_ballots(peer, votes)
             case Elected(number, block_hash, certificate):
                 self._on_shown(peer, number, block_hash, certificate)
+            case Question(number, block_hash):
+                self._answer(peer, number, block_hash)
 
     def _on_candidate(self, peer: bytes, message: Candidate) -> None:
         """BAL-12: first what it stands on, then the block itself."""
@@ -131,9 +137,15 @@ class Ballot:
             self.polls.hear(peer, vote)
         height = max(vote.height for vote in votes)
         done = self.core.chain.canonical(height)
-        kept = self.core.chain.certificate(done.hash) if done is not None else b""
-        if done is not None and kept:
-            self.core.emit(Send(peer, self.core.codec.make_elected(height, done.hash, kept)))
+        if done is not None:
+            self._answer(peer, height, done.hash)
+
+    def _answer(self, peer: bytes, number: int, block_hash: bytes) -> None:
+        """The certificate of a block, if we have one."""
+        header = self.core.chain.header(block_hash)
+        kept = self.core.chain.certificate(block_hash) if header is not None and header.number == number else b""
+        if kept:
+            self.core.emit(Send(peer, self.core.codec.make_elected(number, block_hash, kept)))
 
     def _on_shown(self, peer: bytes | None, number: int, block_hash: bytes, data: bytes) -> None:
         """A certificate that came with a message, or with a block."""
@@ -185,6 +197,10 @@ class Ballot:
             return
         data = encode_certificate(certificate)
         core.emit(Certify(header.hash, data))
+        gap = self.tree.gap(header.hash)
+        if gap is not None:  # BAL-41
+            question = Question(*gap)
+            core.emit(Send(self._peer, question) if self._peer is not None else Broadcast(question))
         if header.extra_data[:TAG_BYTES] == core.node_id[:TAG_BYTES]:  # BAL-36: its miner tells everybody
             core.emit(Publish(core.codec.make_elected(header.number, header.hash, data)))
 

@@ -84,4 +84,17 @@ class Elected:
         return self.proof
 
 
-BallotMessage: TypeAlias = Vote | Ballots | Candidate | Elected
+@dataclass(frozen=True, slots=True)
+class Question:
+    """By which votes was this block elected? Answered with `Elected`, or not at all."""
+
+    number: int
+    block_hash: bytes
+    kind: ClassVar[str] = "question"
+
+    def claims(self) -> tuple[Claim, ...]:
+        """None: a false one costs us a bounded answer."""
+        return ()
+
+
+BallotMessage: TypeAlias = Vote | Ballots | Candidate | Elected | Question

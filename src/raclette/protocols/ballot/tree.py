@@ -61,6 +61,23 @@ class BallotTree:
         entry = self._entries.get(block_hash)
         return entry is not None and entry.total is not None
 
+    def gap(self, block_hash: bytes) -> tuple[int, bytes] | None:
+        """Of a block whose branch does not count yet: its nearest ancestor without a certificate (number and hash)."""
+        entry = self._entries.get(block_hash)
+        while entry is not None and entry.total is None:
+            if not entry.weight:
+                return entry.number, entry.hash
+            entry = entry.parent
+        return None
+
+    def gaps(self) -> list[tuple[int, bytes]]:
+        """Blocks without a certificate on which certified ones stand, in order of arrival."""
+        return [
+            (entry.number, entry.hash)
+            for entry in self._entries.values()
+            if not entry.weight and entry.total is None and any(child.weight for child in entry.children)
+        ]
+
     def certify(self, header: Header, weight: int) -> None:
         """`header` has a certificate of this weight now. A lighter one than before changes nothing."""
         entry = self._entries.get(header.hash)
