@@ -8,7 +8,7 @@ SEEDS ?= 1000
 PROTOCOL ?= pbft
 COMPILE := uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11
 
-.PHONY: help setup demo test check format lint types imports ci protobuf docs requirements hunt mutants experiments kill bench clean
+.PHONY: help setup demo test check format lint types imports ci protobuf docs requirements hunt mutants experiments matrix kill bench clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ mutants: setup ## Plant every known bug in turn: the hunt must find each
 
 experiments: setup ## Reproduce the papers, a few minutes: writes docs/experiments.md
 	$(BIN)/python -m raclette.lab.experiments.reference docs/experiments.md
+
+matrix: $(VENV)/dev.stamp ## Every protocol with every ledger, simulated and as real processes
+	RACLETTE_MATRIX=1 $(BIN)/python -m pytest -q tests/test_matrix.py
 
 kill: $(VENV)/dev.stamp ## Kill a node KILLS (60) times under load: every promise is kept (SEED chooses node and moments)
 	RACLETTE_KILLS=$(or $(KILLS),60) RACLETTE_SEED=$(or $(SEED),10) $(BIN)/python -m pytest -q -s tests/live/test_kill_node.py
