@@ -8,10 +8,16 @@ from raclette.primitives.errors import Misuse
 from raclette.sim.liars.forging.ballot import BallotForger
 from raclette.sim.liars.forging.contract import Forged, Forger, Round
 from raclette.sim.liars.forging.pbft import PbftForger
+from raclette.sim.liars.forging.senate import SenateForger
 from raclette.sim.liars.forging.simplex import SimplexForger
 
 # A new protocol is one file with an adapter, and one entry here: all liars that forge can then lie in it.
-FORGERS: Mapping[str, Callable[[Node], Forger]] = {"pbft": PbftForger, "ballot": BallotForger, "simplex": SimplexForger}
+FORGERS: Mapping[str, Callable[[Node], Forger]] = {
+    "pbft": PbftForger,
+    "ballot": BallotForger,
+    "senate": SenateForger,
+    "simplex": SimplexForger,
+}
 
 
 def make_forger(protocol: str, node: HostedNode) -> Forger:
@@ -23,4 +29,14 @@ def make_forger(protocol: str, node: HostedNode) -> Forger:
     return FORGERS[protocol](node)
 
 
-__all__ = ["FORGERS", "BallotForger", "Forged", "Forger", "PbftForger", "Round", "SimplexForger", "make_forger"]
+__all__ = [
+    "FORGERS",
+    "BallotForger",
+    "Forged",
+    "Forger",
+    "PbftForger",
+    "Round",
+    "SenateForger",
+    "SimplexForger",
+    "make_forger",
+]
