@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cli.shell import BALANCE, Shell, World
 from raclette.chain.presets import sample_key
 from raclette.cli.purse import Purse
-from raclette.cli.verbs import WEI_MAX, format_amount, parse_amount
+from raclette.primitives.amounts import WEI_MAX, format_amount, parse_amount
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.keys import checksum_address
 from raclette.primitives.units import ETHER

@@ -104,6 +104,9 @@ def test_a_network_stays_up_serves_a_wallet_and_ends_when_told(shell: Shell, tmp
         shell.env.update(ready["environment"])
         assert shell("send", "bob", "1", "--message", "hi", "--json").json["succeeded"]
         assert [letter["text"] for letter in shell("inbox", "--from", "bob", "--json").json] == ["hi"]
+        shell("wallet", "new", "erin")
+        assert shell("register", "erin", "--from", "erin", "--fund", "25", "--json").json["funded"]["succeeded"]
+        assert shell("balance", "erin", "--json").json == {"erin": str(25 * 10**18)}
         status = json.loads(running.stdout.readline())
         while status["transactions"] == 0:
             status = json.loads(running.stdout.readline())

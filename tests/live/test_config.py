@@ -59,7 +59,7 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
             '/node.toml: network.listen_on: unknown key; did you mean "listen"? '
             "accepted: advertise, listen, max_peers, peers, tracker",
         ),
-        ("[netwrk]\n", '/node.toml: netwrk: unknown key; did you mean "network"? accepted: limits, log, metrics, '),
+        ("[netwrk]\n", '/node.toml: netwrk: unknown key; did you mean "network"? accepted: faucet, limits, log, '),
         ('[network]\nlisten = "here"', "network.listen: 'here': accepted: host:port with a port of 0 to 65535"),
         ('[network]\nlisten = "::1:70"', "network.listen: '::1:70': accepted: IPv6 addresses in brackets"),
         ('[network]\nlisten = "a:70000"', "network.listen: 'a:70000': accepted: host:port"),

@@ -5,6 +5,7 @@ chain goes through `World.do`, which runs it in that loop.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from raclette.chain.receipt import Receipt
 from raclette.chain.trie import root_of_mapping
 from raclette.engine.contract import Draft
 from raclette.ledgers import ledger_of
+from raclette.live.faucet import Faucet
 from raclette.node.host import Accepted, NewHead, Notice
 from raclette.node.view import Located, PeerInfo, SyncProgress
 from raclette.primitives.errors import Refused
@@ -75,6 +77,7 @@ class FakeBackend:
         self.streams: list[Stream] = []
         self.progress: SyncProgress | None = None
         self.batches: list[int] = []
+        self.faucet: Faucet | None = None
 
     # The host's side
 
@@ -94,6 +97,14 @@ class FakeBackend:
             except Refused as refused:
                 outcomes.append(refused)
         return outcomes
+
+    async def fund(self, address: bytes, amount: int, *, name: str, request: str, client: str) -> dict[str, Any]:
+        if self.faucet is None:
+            raise Refused("no-faucet", "this node has no faucet")
+        return await self.faucet.give(address, amount, name=name, request=request, client=client)
+
+    def now(self) -> int:
+        return time.time_ns()
 
     def _take(self, transaction: Transaction) -> bytes:
         self.pool.add(transaction, self.chain.state(self.head.hash))

@@ -11,8 +11,11 @@ from raclette.rpc.methods import method_table
 from raclette.rpc.reference import reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "rpc.md"
-# Examples that stand for something only a signer, or a subscriber, has.
-NEED_MORE = {"eth_sendRawTransaction", "raclette_sendRawTransactions", "eth_subscribe", "eth_unsubscribe"}
+# Examples that stand for something only a signer, a subscriber, or an operator with a faucet has.
+NEED_MORE = {
+    *("eth_sendRawTransaction", "raclette_sendRawTransactions", "eth_subscribe", "eth_unsubscribe"),
+    "raclette_faucet",
+}
 REQUEST = re.compile(r'^\{"jsonrpc": "2\.0", "id": 1, "method": .*$', re.MULTILINE)
 
 

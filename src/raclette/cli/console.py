@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import typer
 from typer.main import get_command
 
-from raclette.cli import purse, verbs
+from raclette.cli import purse
 from raclette.cli.app import app, examples
 from raclette.cli.look import ask
 from raclette.cli.money import DEFAULT_RPC, Rpc
@@ -30,6 +30,7 @@ from raclette.cli.output import (
     print_table,
 )
 from raclette.cli.wallet import Folder
+from raclette.primitives.amounts import format_amount
 
 PROMPT = "raclette> "
 HISTORY_LINES_MAX = 1_000
@@ -52,7 +53,7 @@ VERBS: Mapping[str, Verb] = {
     "balance": Verb(("balance",), "[NAME…]", "show balances", _BOTH),
     "send": Verb(("send",), 'NAME AMOUNT [-m "TEXT"]', "send coins, and a sealed message", _BOTH),
     "inbox": Verb(("inbox",), "[--from NAME]", "read sealed messages", _BOTH),
-    "register": Verb(("register",), "NAME", "publish a name in the chain's directory", _BOTH),
+    "register": Verb(("register",), "NAME [--fund AMOUNT]", "publish a name, with money from a faucet", _BOTH),
     "status": Verb(("status",), "", "the node at a glance"),
     "peers": Verb(("peers",), "", "whom the node is linked with"),
     "block": Verb(("block",), "[NUMBER|HASH|TAG]", "show a block"),
@@ -140,7 +141,7 @@ class Prompt:
             if self._json:
                 print_json(found)
             elif found:
-                print_pairs("", found | {"reward": verbs.format_amount(_integer(found["reward"]))})
+                print_pairs("", found | {"reward": format_amount(_integer(found["reward"]))})
                 console.print(
                     "A node mines if its configuration says so: [node] active and miner_threads.", markup=False
                 )

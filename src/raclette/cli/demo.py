@@ -24,6 +24,7 @@ from raclette.cli.network import LocalNetwork, LocalNode, NetworkPlan
 from raclette.cli.output import VERDICT_FAILED, Json, console, one_line_errors, print_json, print_table
 from raclette.cli.purse import Purse
 from raclette.ledgers.bank.samples import sample_transfers
+from raclette.primitives.amounts import format_amount
 from raclette.primitives.errors import RacletteError
 from raclette.primitives.keys import AccountKey, checksum_address
 from raclette.primitives.keystore import SCRYPT_WORK_FAST
@@ -289,7 +290,7 @@ def show(result: dict[str, Any]) -> None:
             row["height"],
             row["head"][:14] + "…",
             row["state_root"][:14] + "…",
-            verbs.format_amount(int(row["supply"])),
+            format_amount(int(row["supply"])),
             row["peers"],
         )
         for row in result["table"]

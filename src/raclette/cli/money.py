@@ -22,6 +22,7 @@ from raclette.cli.output import (
 )
 from raclette.cli.purse import Account, Purse
 from raclette.cli.wallet import Folder, ask_passphrase
+from raclette.primitives.amounts import format_amount, parse_amount
 from raclette.primitives.keys import AccountKey, checksum_address
 
 R = TypeVar("R")
@@ -94,7 +95,7 @@ def send(
 ) -> None:
     """Send coins, and a sealed message if you like."""
     purse = Purse(wallet)
-    wei = verbs.parse_amount(amount)
+    wei = parse_amount(amount)
     key = _unlocked(purse, sender)
 
     async def work(client: RpcClient) -> dict[str, Any]:
@@ -102,28 +103,54 @@ def send(
         bid = await verbs.gas_price(client) if fee is None else fee
         return await _outcome(client, await verbs.send(client, key, to, wei, message, bid), wait)
 
-    _tell(at_node(rpc, work), f"{verbs.format_amount(wei)} to {name}", json)
+    _tell(at_node(rpc, work), f"{format_amount(wei)} to {name}", json)
 
 
-@app.command(epilog=examples("raclette register alice", "raclette register bob --from bob"), rich_help_panel="Use")
+@app.command(
+    epilog=examples(
+        "raclette register alice",
+        "raclette register bob --from bob",
+        "raclette register erin --from erin --fund 25",
+    ),
+    rich_help_panel="Use",
+)
 @one_line_errors
 def register(
     name: Annotated[str, typer.Argument(help="1 to 32 of a-z, 0-9 and -; first come, first served, for ever.")],
     sender: From = None,
+    fund: Annotated[
+        str | None, typer.Option("--fund", help="First money from the node's faucet, e.g. 25 (coins) or 5gwei.")
+    ] = None,
     fee: Fee = None,
     wait: Wait = True,
     rpc: Rpc = DEFAULT_RPC,
     wallet: Folder = None,
     json: bool = Json,
 ) -> None:
-    """Publish a name for an account in the chain's directory, so that everybody can pay it and write to it."""
+    """Publish a name for an account in the chain's directory, so that everybody can pay it and write to it.
+
+    With --fund, the node's faucet pays the account first, once: repeat the command as often as you like.
+    """
+    wei = None if fund is None else parse_amount(fund)
     key = _unlocked(Purse(wallet), sender)
 
     async def work(client: RpcClient) -> dict[str, Any]:
+        paid = {} if wei is None else {"funded": await _funded(client, key.address, wei, name)}
+        if paid and await verbs.is_registered(client, key.address, name):
+            return paid["funded"] | paid | {"registered": "before"}
         bid = await verbs.gas_price(client) if fee is None else fee
-        return await _outcome(client, await verbs.register(client, key, name, bid), wait)
+        return await _outcome(client, await verbs.register(client, key, name, bid), wait) | paid
 
-    _tell(at_node(rpc, work), f"{name} is {checksum_address(key.address)}", json)
+    result = at_node(rpc, work)
+    if wei is not None and not json:
+        before = " before" if result["funded"]["again"] else ""
+        console.print(f"the faucet has paid {format_amount(wei)}{before}", markup=False)
+    _tell(result, f"{name} is {checksum_address(key.address)}", json)
+
+
+async def _funded(client: RpcClient, address: bytes, wei: int, name: str) -> dict[str, Any]:
+    """Money from the faucet, in a block: a registration may have to pay its fee from it."""
+    return await _outcome(client, await verbs.fund(client, address, wei, name), True)
 
 
 @app.command(epilog=examples("raclette inbox", "raclette inbox --from bob --json"), rich_help_panel="Use")
@@ -141,7 +168,7 @@ def inbox(sender: From = None, rpc: Rpc = DEFAULT_RPC, wallet: Folder = None, js
         names = {checksum_address(account.address): account.name for account in purse.accounts()}
         for letter in found:
             sender_name, receiver_name = (names.get(who, short(who)) for who in (letter.sender, letter.receiver))
-            line = f"block {letter.block}: {sender_name} to {receiver_name}, {verbs.format_amount(letter.value)}"
+            line = f"block {letter.block}: {sender_name} to {receiver_name}, {format_amount(letter.value)}"
             console.print(line, style="dim", soft_wrap=True, markup=False)
             console.print("  " + readable(letter.text), soft_wrap=True, markup=False)
 
@@ -169,7 +196,7 @@ def balance(
     if json:
         print_json({name: str(wei) for name, wei in found.items()})
     elif found:
-        rows = ((name, verbs.format_amount(wei)) for name, wei in found.items())
+        rows = ((name, format_amount(wei)) for name, wei in found.items())
         print_table("", ("account", "coins"), rows, numbers=("coins",))
     else:
         console.print(f"no accounts in {purse.folder}: name one, or make one with `raclette wallet new`", markup=False)

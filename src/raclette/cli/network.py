@@ -23,10 +23,14 @@ from raclette.chain.presets import SAMPLE_BALANCE
 from raclette.chain.roll import with_nodes
 from raclette.cli.client import RpcClient, wait_until_ready
 from raclette.cli.testbed.wires import LOOPBACK, Loopback, Wires
+from raclette.live.faucet.keys import load_or_create_account_key
 from raclette.live.keyfile import load_or_create_key
+from raclette.live.tracker.policy import NeighbourPolicy
 from raclette.primitives.errors import RacletteError
 from raclette.primitives.hashing import sha256
+from raclette.primitives.keys import checksum_address
 from raclette.primitives.signing import Ed25519Signer
+from raclette.primitives.units import ETHER
 from raclette.protocols import find_protocol
 
 # The tracker, and whoever asks the nodes, as `wires` number them.
@@ -63,6 +67,10 @@ class NetworkPlan:
     observers: int = 0
     alloc: Mapping[str, Any] = field(default_factory=dict)
     wires: Wires = field(default_factory=Loopback)
+    # Whom a newcomer is told to link with: "all", "third" or "fanout:N".
+    neighbours: str = "all"
+    # Coins of an account from which the first node funds newcomers; 0: no faucet.
+    faucet: int = 0
 
 
 class LocalProcess:
@@ -197,6 +205,7 @@ class LocalNetwork:
     def __init__(self, plan: NetworkPlan) -> None:
         plan = self.plan = replace(plan, folder=plan.folder.resolve())
         find_protocol(plan.protocol)
+        NeighbourPolicy.parse(plan.neighbours)
         plan.folder.mkdir(parents=True, exist_ok=True)
         self.members = [self._member(index) for index in range(plan.nodes + plan.late)]
         self.genesis = self._make_genesis()
@@ -267,6 +276,9 @@ class LocalNetwork:
             parameters["validators"] = ["0x" + node_id.hex() for node_id in self._voters]
         if find_protocol(plan.protocol).seals:
             parameters = {"initial_difficulty": LOCAL_DIFFICULTY, "block_interval_s": LOCAL_INTERVAL_S, **parameters}
+        if plan.faucet:
+            faucet = load_or_create_account_key(self._faucet_file).address
+            alloc[checksum_address(faucet)] = {"balance": str(plan.faucet * ETHER)}
         return Genesis(
             protocol=plan.protocol,
             ledger=plan.ledger,
@@ -276,6 +288,10 @@ class LocalNetwork:
             alloc=with_nodes(alloc, self._voters) if find_protocol(plan.protocol).enrolls else alloc,
             timestamp=int(time.time()),  # difficulty rules count from here: a genesis of long ago starts far too easy
         )
+
+    @property
+    def _faucet_file(self) -> Path:
+        return self.plan.folder / "faucet.key"
 
     @property
     def _voters(self) -> list[bytes]:
@@ -288,7 +304,11 @@ class LocalNetwork:
         write_toml(
             folder / "tracker.toml",
             {
-                "tracker": {"data_dir": str(folder), "genesis": str(self.genesis_file)},
+                "tracker": {
+                    "data_dir": str(folder),
+                    "genesis": str(self.genesis_file),
+                    "neighbours": self.plan.neighbours,
+                },
                 "network": {"listen": f"{self.plan.wires.address(CONTROL)}:{self.tracker_port}"},
                 "log": {"level": "info"},
             },
@@ -311,6 +331,8 @@ class LocalNetwork:
                     "tracker": f"{self.tracker_id.hex()}@{self.plan.wires.address(CONTROL)}:{self.tracker_port}",
                 },
                 "rpc": {"listen": f"{node.local_host}:{node.rpc_port}"},
+                # One node pays: two that sign with one key would use each nonce twice.
+                "faucet": {"key_file": str(self._faucet_file)} if self.plan.faucet and node is self.members[0] else {},
                 "metrics": {"listen": f"{node.local_host}:{node.metrics_port}"},
                 "log": {"level": "info"},
             },

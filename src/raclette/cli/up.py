@@ -35,6 +35,8 @@ FIRST_RPC_PORT = 8545
 # Sample accounts with a name of their own in the wallet. Their keys are public knowledge, so their passphrase may be.
 PEOPLE = ("alice", "bob", "carol", "dave")
 PASSPHRASE = "raclette"
+# What the first node's faucet starts with: a hundred newcomers' worth.
+FAUCET_COINS = 10_000
 
 
 class LastingNetwork(LocalNetwork):
@@ -55,9 +57,10 @@ class LastingNetwork(LocalNetwork):
         shape, asked = (
             (found.protocol, found.ledger, found.protocol_parameters, len(found.alloc)) for found in (kept, fresh)
         )
+        accounts = len(kept.alloc) - bool(self.plan.faucet)
         if shape != asked:
             raise ConfigError(
-                f"{self.plan.folder} has another network: {kept.protocol}, {kept.ledger}, {len(kept.alloc)} accounts, "
+                f"{self.plan.folder} has another network: {kept.protocol}, {kept.ledger}, {accounts} accounts, "
                 f"its own nodes; say the same again, or name another --folder"
             )
         return kept
@@ -99,6 +102,9 @@ def up(
         Path | None, typer.Option(help="Keep the network here, and go on with it next time (default: a temporary one).")
     ] = None,
     accounts: Annotated[int, typer.Option(min=1, help="Sample accounts with 100 coins each.")] = 100,
+    neighbours: Annotated[
+        str, typer.Option(help="Whom the tracker links a newcomer with: all, third (at random), or fanout:N.")
+    ] = "all",
     rpc_port: Annotated[
         int, typer.Option(min=0, max=65_000, help="RPC port of the first node, if free; the others follow. 0: any.")
     ] = FIRST_RPC_PORT,
@@ -115,7 +121,14 @@ def up(
         home = (folder or Path(temporary)).resolve()
         parameters = sample_parameters(ledger, accounts, accounts)
         plan = NetworkPlan(
-            home, nodes=nodes, protocol=protocol, ledger=ledger, accounts=accounts, ledger_parameters=parameters
+            home,
+            nodes=nodes,
+            protocol=protocol,
+            ledger=ledger,
+            accounts=accounts,
+            ledger_parameters=parameters,
+            neighbours=neighbours,
+            faucet=FAUCET_COINS if ledger == "bank" else 0,
         )
         # Ctrl-C, SIGTERM and closing the terminal are how it is meant to end.
         with suppress(KeyboardInterrupt, asyncio.CancelledError):
@@ -188,6 +201,11 @@ def how_to_use(network: LocalNetwork, wallet: Purse) -> str:
         *(f"  {line}" for line in exports),
         f"  raclette send {other} 1 --message hi",
         f"  raclette inbox --from {other}",
+        *(
+            ["  raclette wallet new erin && raclette register erin --from erin --fund 25"]
+            if network.plan.faucet
+            else []
+        ),
         "  raclette console",
         "",
         "Nodes: " + "  ".join(node.rpc_url for node in network.nodes),

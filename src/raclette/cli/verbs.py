@@ -1,7 +1,6 @@
 """The verbs of a wallet over RPC, shared by the commands, the console and the demo."""
 
 import asyncio
-import re
 from typing import Any, NamedTuple
 
 from raclette.chain.transaction import sign_transaction
@@ -11,15 +10,10 @@ from raclette.ledgers.bank import directory
 from raclette.primitives.errors import ConfigError, DecodeError, RacletteError, Refused
 from raclette.primitives.keys import AccountKey, checksum_address, parse_address
 from raclette.primitives.sealed import open_sealed, seal
-from raclette.primitives.units import ETHER
 
 # How long a command waits for its transaction to be in a block.
 INCLUSION_TIMEOUT_S = 60.0
 POLL_S = 0.1
-DECIMALS = 18
-# What a transaction can carry.
-WEI_MAX = 2**256 - 1
-_AMOUNT = re.compile(rf"(?P<whole>[0-9]{{1,60}})(?:\.(?P<part>[0-9]{{1,{DECIMALS}}}))?")
 
 
 class Recipient(NamedTuple):
@@ -42,22 +36,6 @@ class Letter(NamedTuple):
 
 class NotIncluded(RacletteError):
     """The transaction was taken but is in no block yet."""
-
-
-def parse_amount(text: str) -> int:
-    """Wei from a decimal number of coins. Raises ConfigError."""
-    found = _AMOUNT.fullmatch(text)
-    wei = int(found["whole"] + (found["part"] or "").ljust(DECIMALS, "0")) if found else -1
-    if not 0 <= wei <= WEI_MAX:
-        raise ConfigError(f"{text[:80]!r} is no amount; accepted: a number like 1.5, at most {DECIMALS} decimals")
-    return wei
-
-
-def format_amount(wei: int) -> str:
-    """Coins, without trailing zeros."""
-    whole, rest = divmod(wei, ETHER)
-    decimals = f"{rest:0{DECIMALS}d}".rstrip("0")
-    return f"{whole}.{decimals}" if decimals else str(whole)
 
 
 async def chain_id(client: RpcClient) -> int:
@@ -100,6 +78,19 @@ async def send(
         data = seal(message.encode(), key=key, receiver_key=to.public_key, chain_id=chain, nonce=nonce)
     raw = sign_transaction(key, chain_id=chain, nonce=nonce, to=to.address, value=wei, data=data, max_fee=fee)
     return {"hash": await client.call("eth_sendRawTransaction", "0x" + raw.hex()), "nonce": nonce}
+
+
+async def fund(client: RpcClient, address: bytes, wei: int, name: str = "") -> dict[str, Any]:
+    """Ask the node's faucet for first money. Returns {"hash", "amount", "again"}: `again` if it had paid this before.
+    Raises RpcError with the faucet's reason."""
+    paid: dict[str, Any] = await client.call("raclette_faucet", checksum_address(address), hex(wei), name)
+    return paid
+
+
+async def is_registered(client: RpcClient, address: bytes, name: str) -> bool:
+    """Is `address` called `name` in the chain's directory?"""
+    account = await client.call("raclette_query", "account", [checksum_address(address)])
+    return bool(account["name"] == name)
 
 
 async def register(client: RpcClient, key: AccountKey, name: str, fee: int = 0) -> dict[str, Any]:

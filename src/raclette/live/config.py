@@ -24,14 +24,17 @@ from pydantic_settings import (
 from raclette.live.addresses import parse_host_port, parse_peer
 from raclette.live.contract import PeerAddress
 from raclette.live.controls import check_name
+from raclette.live.faucet import FaucetLimits
 from raclette.live.limits import TransportLimits
 from raclette.live.tracker.policy import NeighbourPolicy
+from raclette.primitives.amounts import format_amount, parse_amount
 from raclette.primitives.errors import ConfigError, DecodeError
 from raclette.primitives.keys import parse_address
 from raclette.primitives.units import MEBIBYTE, SECOND
 
 ENV_PREFIX = "RACLETTE_"
 _DEFAULTS = TransportLimits()
+_FAUCET = FaucetLimits()
 
 
 def _valid_host_port(text: str) -> str:
@@ -72,6 +75,11 @@ def _valid_policy(text: str) -> str:
     return text
 
 
+def _valid_amount(text: str) -> str:
+    parse_amount(text)
+    return text
+
+
 HostPort = Annotated[str, AfterValidator(_valid_host_port)]
 OptionalHostPort = Annotated[str, AfterValidator(_valid_optional_host_port)]
 Peer = Annotated[str, AfterValidator(_valid_peer)]
@@ -79,6 +87,7 @@ OptionalPeer = Annotated[str, AfterValidator(_valid_optional_peer)]
 Name = Annotated[str, AfterValidator(_valid_name)]
 Address = Annotated[str, AfterValidator(_valid_address)]
 Policy = Annotated[str, AfterValidator(_valid_policy)]
+Amount = Annotated[str, AfterValidator(_valid_amount)]
 
 
 class Section(BaseModel):
@@ -137,6 +146,36 @@ class RpcSection(Section):
     vhosts: tuple[str, ...] = Field(
         default=(), description="Host names by which this server may be called, beside localhost."
     )
+
+
+class FaucetSection(Section):
+    """An account that gives newcomers their first money (`raclette register NAME --fund 25`). Without `key_file` there
+    is none. What was given is remembered across restarts. Amounts are in coins, or name their unit: `"5 gwei"`."""
+
+    key_file: Path | None = Field(
+        default=None,
+        description="Private key of the paying account (64 hex digits or a V3 keystore, mode 0600), for it alone.",
+    )
+    passphrase_file: Path | None = Field(
+        default=None, description="Passphrase of the keystore (mode 0600), if `key_file` is one."
+    )
+    request_max: Amount = Field(default=format_amount(_FAUCET.request_max), description="Given at a time.")
+    address_max: Amount = Field(
+        default=format_amount(_FAUCET.address_max), description="Given to one address in 30 days."
+    )
+    day_max: Amount = Field(default=format_amount(_FAUCET.day_max), description="Given to all in 24 hours.")
+    network_day_max: int = Field(
+        default=_FAUCET.network_day_max, ge=1, description="Requests of one IP address (IPv6: its /64) in 24 hours."
+    )
+
+    def limits(self) -> FaucetLimits:
+        """As the faucet wants them."""
+        return FaucetLimits(
+            request_max=parse_amount(self.request_max),
+            address_max=parse_amount(self.address_max),
+            day_max=parse_amount(self.day_max),
+            network_day_max=self.network_day_max,
+        )
 
 
 class LogSection(Section):
@@ -261,6 +300,7 @@ class NodeConfigFile(_File):
     node: NodeSection = NodeSection()
     network: NetworkSection = NetworkSection()
     rpc: RpcSection = RpcSection()
+    faucet: FaucetSection = FaucetSection()
     log: LogSection = LogSection()
     metrics: MetricsSection = MetricsSection()
     limits: LimitsSection = LimitsSection()

@@ -96,6 +96,16 @@ class TrackerHandler(Protocol):
         """For people. JSON-able."""
 
 
+class FaucetHandler(Protocol):
+    """Who pays newcomers for this host (`faucet`)."""
+
+    async def give(self, address: bytes, amount: int, *, name: str, request: str, client: str) -> dict[str, Any]:
+        """Pay, within limits; the transaction. JSON-able. Raises Refused."""
+
+    def info(self) -> dict[str, Any]:
+        """For people. JSON-able."""
+
+
 class LiveHost:
     """Hosts one node. `start`, then `wait` until it is to end (or has failed), then `stop`; all on one event loop."""
 
@@ -128,6 +138,7 @@ class LiveHost:
         self.loop_lag_seconds = 0.0
         self.started_at = 0
         self.tracker_handler: TrackerHandler | None = None
+        self.faucet: FaucetHandler | None = None
         self._view = view
         self._clock = clock
         self._now = 0
@@ -234,6 +245,13 @@ class LiveHost:
     async def submit_many(self, raws: Sequence[bytes]) -> list[bytes | Refused]:
         """As `submit` for each, in order, the signatures recovered off the loop; a refusal is returned, not raised."""
         return await self._submissions.many(raws)
+
+    async def fund(self, address: bytes, amount: int, *, name: str, request: str, client: str) -> dict[str, Any]:
+        """Money for a newcomer, from the operator's faucet. Raises Refused ("no-faucet", and what `Faucet.give`
+        says)."""
+        if self.faucet is None:
+            raise Refused("no-faucet", "this node has no faucet: its configuration has no [faucet] with a key_file")
+        return await self.faucet.give(address, amount, name=name, request=request, client=client)
 
     def subscribe(self, *kinds: type, limit: int = NOTICES_MAX) -> Subscription:
         """Notices of these types (NewHead, NewFinal, Accepted, Noted) from now on."""

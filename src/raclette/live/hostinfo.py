@@ -22,6 +22,7 @@ def describe(host: "LiveHost") -> dict[str, Any]:
         "syncs": host.effects.syncs,
         "flushes": host.effects.flushes,
         "links": [describe_link(link) for link in host.transport.links()],
+        "faucet": host.faucet.info() if host.faucet is not None else None,
         "tracker": host.tracker_handler.info() if host.tracker_handler is not None else None,
     }
 

@@ -20,6 +20,7 @@ from raclette.ledgers import ledger_of
 from raclette.live.addresses import parse_host_port, parse_peer
 from raclette.live.config import NodeConfigFile, TrackerConfigFile
 from raclette.live.contract import ChainIdentity, PeerAddress, Role
+from raclette.live.faucet import Faucet, GrantBook, load_account_key
 from raclette.live.host import HostSettings, LiveHost
 from raclette.live.keyfile import load_or_create_key
 from raclette.live.metrics import MetricsServer, make_registry
@@ -189,6 +190,9 @@ async def open_process(config: NodeConfigFile) -> AsyncIterator[NodeProcess]:
             settings=settings,
             make_searcher=_searcher_factory(config) if not node.engine.needs_certificate else None,
         )
+        if config.faucet.key_file is not None:
+            key = load_account_key(config.faucet.key_file, config.faucet.passphrase_file)
+            host.faucet = Faucet(host, key, GrantBook(store), config.faucet.limits())
         metrics = MetricsServer.of(make_registry(host, transport, node.view))
         tracker: TrackerClient | None = None
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from raclette.rpc.admission import Admission
@@ -68,12 +69,17 @@ class RpcApp:
             status, answer = 200, b""
             try:
                 async with self._admission.place():
-                    answer = await self._dispatcher.answer(body, self._context)
+                    answer = await self._dispatcher.answer(body, self._context_for(scope))
             except RpcError as error:
                 status, answer = 503, failure(None, error)
             await _respond(send, status, answer, [(b"content-type", b"application/json"), *_cors(origin)])
         except BadRequest as error:
             await _respond(send, error.status, error.text.encode() + b"\n", _REFUSAL)
+
+    def _context_for(self, scope: Scope) -> Context:
+        """The context of one caller."""
+        client = scope.get("client")
+        return replace(self._context, client=client[0]) if client else self._context
 
     def _check(self, headers: dict[bytes, bytes]) -> None:
         host, origin = headers.get(b"host"), headers.get(b"origin")
@@ -113,7 +119,9 @@ class RpcApp:
         self.websockets += 1
         try:
             await send({"type": "websocket.accept"})
-            await Session(receive, send, self._context, self._feed, self._limits).run(self._dispatcher, self._admission)
+            await Session(receive, send, self._context_for(scope), self._feed, self._limits).run(
+                self._dispatcher, self._admission
+            )
         finally:
             self.websockets -= 1
 

@@ -85,6 +85,8 @@ class Context:
     limits: RpcLimits
     lookup: Lookup
     subscriber: Subscriber | None = None
+    # The caller's IP address, if known.
+    client: str = ""
 
     @property
     def view(self) -> NodeView:
