@@ -17,6 +17,7 @@ MODULES = (
     "testbed.command",
     "sweep",
     "hunt",
+    "compare",
     "bench",
     "bench_votes",
     "registry",

@@ -92,6 +92,11 @@ class Clients:
         """Orders that no honest node has executed."""
         return sum(1 for order in self._orders if order.executed_at < 0)
 
+    @property
+    def raws(self) -> list[bytes]:
+        """The signed transactions, in the order of the schedule."""
+        return list(self._by_raw)
+
     def spans(self) -> list[tuple[int, int]]:
         """(first submission, execution) of each order in ns, in the order of the schedule; -1 for what never was."""
         return [(order.submitted_at, order.executed_at) for order in self._orders]
