@@ -110,6 +110,12 @@ class TinyChain:
     def members(self, block_hash: bytes) -> tuple[Member, ...]:
         return ()
 
+    def pending_from(self, account: bytes) -> bool:
+        return False
+
+    def sends(self, block_hash: bytes, account: bytes) -> bool:
+        return False
+
     def has_pending(self, parent: Header) -> bool:
         return False
 

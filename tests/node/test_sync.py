@@ -6,6 +6,7 @@ from sync_world import (
     Behaviour,
     World,
     bad_seals,
+    certify,
     extend,
     no_bodies,
     no_headers,
@@ -16,11 +17,14 @@ from sync_world import (
 from raclette.node.sync import (
     BODIES_PER_REQUEST_MAX,
     HEADERS_PER_REQUEST_MAX,
+    Ask,
     Bodies,
     GetBodies,
     GetHeaders,
     Headers,
+    Import,
     Penalise,
+    Sync,
     SyncLimits,
     make_locator,
     serve_bodies,
@@ -246,6 +250,29 @@ def test_a_branch_that_lost_while_it_was_fetched_is_no_fault_of_who_has_it() -> 
     assert world.penalties == []
     assert side[-1].hash not in world.chain.blocks
     assert world.sync.stats()["fetches"] == 0
+
+
+def test_blocks_that_a_crash_left_without_certificates_get_them_from_a_peer() -> None:
+    world = World(certificates=True)
+    for block in HISTORY[:40]:
+        world.chain.insert(block)
+    world.chain.finalized = HISTORY[29].header
+    world.chain.certificate = lambda block_hash: b""  # type: ignore[method-assign]
+    given: list[int] = []
+    sync = Sync(world.chain, world.engine, Random(1, 1), lambda: 40, bare=40)
+    sync.up(0, b"a")
+    assert sync.status(0, b"a", HISTORY[39].hash, 40, 40, 30) == ()
+    (ask,) = [e for e in sync.status(0, b"a", HISTORY[39].hash, 40, 40, 40) if isinstance(e, Ask)]
+    assert isinstance(ask.request, GetHeaders)
+    assert ask.request.locator == (HISTORY[29].hash,)
+    items = tuple((block.header, certify(block.hash)) for block in HISTORY[30:40])
+    for effect in sync.headers(0, b"a", Headers(ask.request.request, items)):
+        if isinstance(effect, Import):
+            assert effect.certificate == certify(effect.block.hash)
+            given.append(effect.block.number)
+            world.chain.finalized = effect.block.header
+    assert given == list(range(31, 41))
+    assert sync.status(0, b"a", HISTORY[39].hash, 40, 40, 40) == ()
 
 
 def test_late_answers_are_forgiven_unasked_ones_are_not_and_neither_changes_anything() -> None:

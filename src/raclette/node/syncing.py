@@ -45,7 +45,9 @@ class SyncDesk:
         self._node = node
         self._chain = node.chain
         self._out = node.out
-        self._sync = Sync(node.chain, node.engine, random, lambda: self.weight)
+        heights = [node.chain.head.number, *(block.number for block in node.chain.beside())]
+        bare = max(heights) if node.engine.needs_certificate else 0
+        self._sync = Sync(node.chain, node.engine, random, lambda: self.weight, bare=bare)
         self.weight = self._kept_weight()
         # Blocks given to the engine whose fate is not known yet: hash -> who vouched.
         self._importing: dict[bytes, bytes] = {}
@@ -75,7 +77,7 @@ class SyncDesk:
     def status(self, peer: bytes, said: Status) -> None:
         """A peer's claim about itself."""
         self._node.links.said(peer, said)
-        self._carry(self._sync.status(self._out.now, peer, said.head_hash, said.height, said.weight))
+        self._carry(self._sync.status(self._out.now, peer, said.head_hash, said.height, said.weight, said.finalized))
 
     def asked(self, peer: bytes, ask: GetHeaders | GetBodies) -> None:
         """A peer catches up from us."""

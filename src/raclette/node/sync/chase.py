@@ -33,6 +33,8 @@ class Chase:
     tried: dict[bytes, None] = field(default_factory=dict)
     # Headers put into the queue by the last answer, and headers taken in all.
     queued: list[Header] = field(default_factory=list)
+    # Blocks that we have, with the certificates that we lacked.
+    proven: list[tuple[Header, bytes]] = field(default_factory=list)
     taken: int = 0
     # Who asked for it (its share of `fetches_per_peer`).
     owner: bytes = b""
@@ -84,6 +86,9 @@ class HeaderCheck:
                     break
                 chase.held.append((header, certificate))
                 held[header.hash] = header
+            if known and certificate and self._is_bare(header):
+                self._engine.check_certificate(header, certificate)
+                chase.proven.append((header, certificate))
             if chase.tip is None:
                 self._weigh_from(chase, parent)
             weight = self._engine.weight(header)
@@ -97,6 +102,11 @@ class HeaderCheck:
         chase.taken += useful
         self._release(chase)
         return useful
+
+    def _is_bare(self, header: Header) -> bool:
+        """Is it a block that should be final by certificate, and has none here?"""
+        bare = self._engine.needs_certificate and header.number > self._chain.finalized.number
+        return bare and not self._chain.certificate(header.hash)
 
     def _check(self, now: int, header: Header, certificate: bytes, parent: Header, lookup: Lookup) -> None:
         if now < self._bad.get(header.hash, 0):

@@ -61,8 +61,10 @@ class Sync:
         total_weight: Callable[[], int],
         limits: SyncLimits | None = None,
         root: Callable[[Sequence[bytes]], bytes] = ordered_root,
+        bare: int = 0,
     ) -> None:
-        """`total_weight()` is the fork-choice weight of our head, to compare with what peers claim of theirs."""
+        """`total_weight()` is the fork-choice weight of our head, to compare with what peers claim of theirs; `bare`
+        the height to which a crash may have left us blocks without the certificates that make them final."""
         self.limits = limits or SyncLimits()
         self._chain = chain
         self._engine = engine
@@ -73,6 +75,7 @@ class Sync:
         self._queue = BlockQueue(self.limits)
         self._check = HeaderCheck(chain, engine, self._queue, self.limits)
         self._orphans = OrphanPool(self.limits)
+        self._bare = bare
         self._main: Chase | None = None
         self._fetches: dict[bytes, Chase] = {}
         self._requests: dict[int, _Request] = {}
@@ -122,12 +125,12 @@ class Sync:
         self._abandon_chases(now, peer)
         return self._turn(now)
 
-    def status(self, now: int, peer: bytes, head_hash: bytes, height: int, weight: int) -> Effects:
-        """A peer's claim. Never trusted."""
+    def status(self, now: int, peer: bytes, head_hash: bytes, height: int, weight: int, final: int = 0) -> Effects:
+        """A peer's claim: its head, and the height that is final there. Never trusted."""
         known = self._peers.get(peer)
         if known is None:
             return ()
-        known.head_hash, known.height, known.weight = head_hash, height, weight
+        known.head_hash, known.height, known.weight, known.final = head_hash, height, weight, final
         return self._turn(now)
 
     # What is wanted
@@ -178,6 +181,11 @@ class Sync:
         except PeerFault as fault:
             self._punish(now, peer, fault.reason)
             return self._turn(now)
+        for header, certificate in chase.proven:
+            block = self._chain.block(header.hash)
+            if block is not None:
+                self._out.append(Import(block, certificate, peer))
+        chase.proven = []
         for header in chase.queued:
             wanted = self._queue.get(header.hash)
             if wanted is not None and wanted.state is State.HERE:
@@ -335,10 +343,19 @@ class Sync:
         number = self._open(chase.peer, chase, ())
         chase.request = number
         chase.paused = False
-        ask = GetHeaders(number, make_locator(self._chain, *first), HEADERS_PER_REQUEST_MAX, chase.target)
+        locator = make_locator(self._chain, *first)
+        if self._lacks_proof and not first and not chase.target:
+            locator = (self._chain.finalized.hash,)
+        ask = GetHeaders(number, locator, HEADERS_PER_REQUEST_MAX, chase.target)
         self._out.append(Ask(chase.peer, ask))
 
+    @property
+    def _lacks_proof(self) -> bool:
+        return self._bare > self._chain.finalized.number
+
     def _is_better(self, known: SyncPeer) -> bool:
+        if self._lacks_proof and known.final > self._chain.finalized.number:
+            return True
         if not known.head_hash or self._chain.header(known.head_hash) is not None or known.head_hash in self._queue:
             return False
         if self._engine.needs_certificate:

@@ -7,14 +7,15 @@ BATCH_FIRST = 8
 
 
 class SyncPeer:
-    """`height`, `head_hash` and `weight` are claims: they only say whom to ask."""
+    """`height`, `head_hash`, `weight` and `final` (a height) are claims: they only say whom to ask."""
 
-    __slots__ = ("batch", "failures", "head_hash", "height", "owed", "requests", "rest_until", "weight")
+    __slots__ = ("batch", "failures", "final", "head_hash", "height", "owed", "requests", "rest_until", "weight")
 
     def __init__(self) -> None:
         self.head_hash = b""
         self.height = 0
         self.weight = 0
+        self.final = 0
         self.requests = 0
         # Answers that it may still send: one for each request, however late.
         self.owed = 0
@@ -35,6 +36,7 @@ class SyncPeer:
         self.head_hash = b""
         self.height = 0
         self.weight = 0
+        self.final = 0
 
     def failed(self, now: int, limits: SyncLimits) -> None:
         """Leave it alone, twice as long with each failure in a row."""
