@@ -20,6 +20,7 @@ _OF_PROTOCOL: Mapping[str, Sequence[str]] = {
         "liar:twins",
     ),
     "nakamoto": ("forks", "reorganisations"),
+    "ballot": ("final", "reorganisations", "repeated-votes", "questions", "evidence"),
     "simplex": ("dummy-votes", "evidence", "mid-event-crashes", "state-transfers", "round-partitions", "liar:twins"),
 }
 

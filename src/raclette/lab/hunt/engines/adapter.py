@@ -82,7 +82,13 @@ class Adapter(Protocol):
         """What happened, for the hunt's coverage."""
 
 
-_ADAPTERS: Mapping[str, str] = {"pbft": "Pbft", "nakamoto": "Nakamoto", "senate": "Senate", "simplex": "Simplex"}
+_ADAPTERS: Mapping[str, str] = {
+    "pbft": "Pbft",
+    "nakamoto": "Nakamoto",
+    "ballot": "Ballot",
+    "senate": "Senate",
+    "simplex": "Simplex",
+}
 MakeEngine = Callable[[EngineSetup], Engine]
 
 

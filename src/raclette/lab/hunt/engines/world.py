@@ -23,6 +23,7 @@ from raclette.engine.effects import (
     Adopt,
     Broadcast,
     CancelTimer,
+    Certify,
     Effect,
     Fetch,
     Finalize,
@@ -85,6 +86,7 @@ class Disk:
     records: dict[bytes, bytes] = field(default_factory=dict)
     finals: list[tuple[Block, bytes]] = field(default_factory=list)
     blocks: dict[bytes, Block] = field(default_factory=dict)
+    certificates: dict[bytes, bytes] = field(default_factory=dict)
     head: bytes = b""
     journal: list[Persist | tuple[Block, bytes]] = field(default_factory=list)
 
@@ -166,6 +168,8 @@ class Replica:
         self.chain = LightChain(CHAIN_ID, world.genesis)
         for block in self.disk.blocks.values():
             self.chain.check(block)
+            if block.hash in self.disk.certificates:
+                self.chain.keep_certificate(block.hash, self.disk.certificates[block.hash])
         for block, certificate in self.disk.finals:
             self.chain.check(block)
             self.chain.adopt(block.hash)
@@ -225,6 +229,10 @@ class Replica:
                 self._adopt(block_hash)
             case Finalize(block_hash, certificate):
                 self._finalize(block_hash, certificate)
+            case Certify(block_hash, certificate):
+                self.chain.keep_certificate(block_hash, certificate)
+                if world.keeps_all_blocks:
+                    self.disk.certificates[block_hash] = certificate
             case Fetch():
                 self.disk.sync()
                 world.fetch(self, effect)

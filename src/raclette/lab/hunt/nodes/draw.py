@@ -169,7 +169,7 @@ def draw_config(protocol: str, seed: int) -> NodeSchedule:
     end = random.between(STORM_MIN_NS, STORM_MAX_NS)
     liars = _draw_liars(random, protocol, nodes)
     # Who loses its disk takes along what only it had executed: with other trouble around, that may be a payment.
-    storm = Storm(random, nodes, end, may_wipe=entry.seals and not liars)
+    storm = Storm(random, nodes, end, may_wipe=entry.seals and not entry.enrolls and not liars)
     topology, degree = _draw_topology(random, nodes) if entry.seals and "sparse" in features else ("full", 8)
     if not _is_joined(topology, degree, nodes, seed, liars):
         topology, degree = "full", 8
@@ -340,6 +340,14 @@ def _senate(random: Random, plain: bool) -> dict[str, Any]:
     return given
 
 
+def _ballot(random: Random, plain: bool) -> dict[str, Any]:
+    given: dict[str, Any] = {"quorum": random.choice(("1/3", "2/3")), "block_interval_s": 1, "window_ms": 500}
+    given |= {"claim_bound_ms": 200, "time_refresh_ms": 200, "round_ms": 500, "round_cap_ms": 4_000}
+    if not plain:
+        given |= {"window_ms": random.choice((200, 1_000)), "candidates": random.choice((2, 10))}
+    return given
+
+
 def _nakamoto(random: Random, plain: bool) -> dict[str, Any]:
     given: dict[str, Any] = {"block_interval_s": 1, "half_life_s": 60}
     if not plain:
@@ -358,5 +366,6 @@ _PARAMETERS: Mapping[str, Callable[[Random, bool], dict[str, Any]]] = {
     "pbft": _pbft,
     "nakamoto": _nakamoto,
     "senate": _senate,
+    "ballot": _ballot,
     "simplex": _simplex,
 }
