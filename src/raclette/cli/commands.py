@@ -10,6 +10,7 @@ MODULES = (
     "wallet",
     "money",
     "look",
+    "polls",
     "console",
     "sim",
     "scenarios",

@@ -50,18 +50,21 @@ def _acting(purse: Purse, name: str | None) -> Account:
     return purse.find(name) if name else purse.default()
 
 
-def _unlocked(purse: Purse, name: str | None) -> AccountKey:
+def unlocked(purse: Purse, name: str | None) -> AccountKey:
+    """The key of the account that acts. Raises as `Purse.opened`."""
     return purse.opened(_acting(purse, name), ask_passphrase)
 
 
-async def _outcome(client: RpcClient, sent: dict[str, Any], wait: bool) -> dict[str, Any]:
+async def outcome(client: RpcClient, sent: dict[str, Any], wait: bool) -> dict[str, Any]:
+    """What was sent, and what became of it if we `wait`. Raises NotIncluded."""
     if not wait:
         return sent
     receipt = await verbs.included(client, sent["hash"])
     return sent | {"block": int(receipt["blockNumber"], 16), "succeeded": receipt["status"] == "0x1"}
 
 
-def _tell(result: dict[str, Any], what: str, json: bool) -> None:
+def tell(result: dict[str, Any], what: str, json: bool) -> None:
+    """An `outcome`, for people or programs. Exits with REFUSED if the block says that it failed."""
     if json:
         print_json(result)
     elif result.get("succeeded", True):
@@ -96,14 +99,14 @@ def send(
     """Send coins, and a sealed message if you like."""
     purse = Purse(wallet)
     wei = parse_amount(amount)
-    key = _unlocked(purse, sender)
+    key = unlocked(purse, sender)
 
     async def work(client: RpcClient) -> dict[str, Any]:
         to = await verbs.resolve(client, purse, name)
         bid = await verbs.gas_price(client) if fee is None else fee
-        return await _outcome(client, await verbs.send(client, key, to, wei, message, bid), wait)
+        return await outcome(client, await verbs.send(client, key, to, wei, message, bid), wait)
 
-    _tell(at_node(rpc, work), f"{format_amount(wei)} to {name}", json)
+    tell(at_node(rpc, work), f"{format_amount(wei)} to {name}", json)
 
 
 @app.command(
@@ -132,25 +135,25 @@ def register(
     With --fund, the node's faucet pays the account first, once: repeat the command as often as you like.
     """
     wei = None if fund is None else parse_amount(fund)
-    key = _unlocked(Purse(wallet), sender)
+    key = unlocked(Purse(wallet), sender)
 
     async def work(client: RpcClient) -> dict[str, Any]:
         paid = {} if wei is None else {"funded": await _funded(client, key.address, wei, name)}
         if paid and await verbs.is_registered(client, key.address, name):
             return paid["funded"] | paid | {"registered": "before"}
         bid = await verbs.gas_price(client) if fee is None else fee
-        return await _outcome(client, await verbs.register(client, key, name, bid), wait) | paid
+        return await outcome(client, await verbs.register(client, key, name, bid), wait) | paid
 
     result = at_node(rpc, work)
     if wei is not None and not json:
         before = " before" if result["funded"]["again"] else ""
         console.print(f"the faucet has paid {format_amount(wei)}{before}", markup=False)
-    _tell(result, f"{name} is {checksum_address(key.address)}", json)
+    tell(result, f"{name} is {checksum_address(key.address)}", json)
 
 
 async def _funded(client: RpcClient, address: bytes, wei: int, name: str) -> dict[str, Any]:
     """Money from the faucet, in a block: a registration may have to pay its fee from it."""
-    return await _outcome(client, await verbs.fund(client, address, wei, name), True)
+    return await outcome(client, await verbs.fund(client, address, wei, name), True)
 
 
 @app.command(epilog=examples("raclette inbox", "raclette inbox --from bob --json"), rich_help_panel="Use")
@@ -158,7 +161,7 @@ async def _funded(client: RpcClient, address: bytes, wei: int, name: str) -> dic
 def inbox(sender: From = None, rpc: Rpc = DEFAULT_RPC, wallet: Folder = None, json: bool = Json) -> None:
     """Read the sealed messages to and from an account of the wallet."""
     purse = Purse(wallet)
-    key = _unlocked(purse, sender)
+    key = unlocked(purse, sender)
     found = at_node(rpc, lambda client: verbs.letters(client, key))
     if json:
         print_json([letter._asdict() | {"value": str(letter.value)} for letter in found])
