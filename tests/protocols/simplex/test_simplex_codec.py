@@ -20,7 +20,7 @@ from raclette.protocols.simplex.statements import DUMMY_HASH, Certificate, Commi
 
 IDS = [bytes((number + 1,)) * 32 for number in range(7)]
 COMMITTEE = Committee(IDS, 7)
-CODEC = Codec(COMMITTEE, 16)
+CODEC = Codec(COMMITTEE)
 HASHES = st.binary(min_size=32, max_size=32).filter(lambda block_hash: block_hash != DUMMY_HASH)
 U64 = st.integers(0, 2**64 - 1)
 NUMBERS = st.integers(0, 6)

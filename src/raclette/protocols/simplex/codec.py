@@ -33,6 +33,9 @@ VOTE_BYTES_MAX = 160
 # Certificates in one proposal: the parent's, and those of the dummy blocks between. More are sent ahead of it, one by
 # one. With 128 validators this makes half a megabyte, far below a frame.
 PROOFS_MAX = 64
+# Headers in the certificate of a block that became final with a descendant: so many notarized blocks in a row that
+# nobody finalized. Ancestors further down have no certificate of their own, and come by sync with those above them.
+DESCENDANTS_MAX = 256
 
 PROPOSAL, VOTE, DUMMY, FINALIZE, NOTARIZED, FINALIZED, STATUS = range(1, 8)
 _KIND_OF_PHASE = {Phase.NOTARIZED: VOTE, Phase.DUMMY: DUMMY, Phase.FINALIZED: FINALIZE}
@@ -56,11 +59,10 @@ class FinalityProof(NamedTuple):
 class Codec:
     """Encodes and decodes for one committee. Pure and thread-safe."""
 
-    def __init__(self, committee: Committee, window: int) -> None:
+    def __init__(self, committee: Committee) -> None:
         self.committee = committee
-        self.window = window
         certificate = committee.votes_bytes_max + 60
-        self._finality_max = (window + 1) * (HEADER_BYTES_MAX + 4) + certificate
+        self._finality_max = (DESCENDANTS_MAX + 1) * (HEADER_BYTES_MAX + 4) + certificate
         proposal = HEADER_BYTES_MAX + VOTE_BYTES_MAX + PROOFS_MAX * certificate
         # SIM-52: the largest payload of each kind.
         self._kinds: dict[int, tuple[int, Callable[[list[Item]], Message]]] = {
@@ -149,8 +151,8 @@ class Codec:
             descendants = tuple(Header.decode(as_bytes(item)) for item in as_list(chain))
         except DecodeError as error:
             raise InvalidCertificate(error.reason, error.detail) from error
-        if len(descendants) > self.window:
-            raise InvalidCertificate("certificate-chain", f"{len(descendants)} headers, at most {self.window}")
+        if len(descendants) > DESCENDANTS_MAX:
+            raise InvalidCertificate("certificate-chain", f"{len(descendants)} headers, at most {DESCENDANTS_MAX}")
         # SIM-25: an ancestor of a final block is final; the headers between are the proof.
         top = header
         for child in descendants:
@@ -221,4 +223,4 @@ def _block_hash(item: Item) -> bytes:
     return block_hash
 
 
-__all__ = ["PROOFS_MAX", "VOTES", "Codec", "FinalityProof", "SimplexMessage"]
+__all__ = ["DESCENDANTS_MAX", "PROOFS_MAX", "VOTES", "Codec", "FinalityProof", "SimplexMessage"]

@@ -41,7 +41,7 @@ class Core:
         self.signer = setup.signer
         self.beneficiary = setup.beneficiary
         self.committee = Committee(parameters.node_ids, setup.chain.chain_id)
-        self.codec = Codec(self.committee, parameters.window)
+        self.codec = Codec(self.committee)
         number = self.committee.numbers.get(setup.signer.public_key)
         # SIM-7: without a vote (not a validator, or told to watch), a node only follows certificates.
         self.me: int | None = number if setup.active else None

@@ -8,7 +8,7 @@ from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.effects import Adopt, Finalize, Publish
 from raclette.primitives.errors import InvalidCertificate, PeerFault
-from raclette.protocols.simplex.codec import FinalityProof
+from raclette.protocols.simplex.codec import DESCENDANTS_MAX, FinalityProof
 from raclette.protocols.simplex.core import Core
 from raclette.protocols.simplex.messages import Finalized
 from raclette.protocols.simplex.records import Promises
@@ -114,7 +114,7 @@ class Finality:
     def _finalize_one(self, step: Header, descendants: tuple[Header, ...], proof: FinalityProof) -> None:
         core = self.core
         certificate = b""
-        if len(descendants) <= core.parameters.window:
+        if len(descendants) <= DESCENDANTS_MAX:
             certificate = core.codec.encode_finality(proof.votes, descendants)
         core.emit(Adopt(step.hash))
         core.emit(Finalize(step.hash, certificate))

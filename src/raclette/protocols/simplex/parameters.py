@@ -25,7 +25,7 @@ class Parameters(ProtocolParameters):
         64,
         ge=4,
         le=1_024,
-        description="Iterations around our own of which votes are kept, and headers in a certificate.",
+        description="Iterations before and after our own of which votes are kept.",
     )
     clock_drift_s: int = Field(
         15, ge=0, le=3_600, description="How many seconds ahead of the local clock a block's time may be."

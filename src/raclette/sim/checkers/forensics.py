@@ -12,6 +12,7 @@ from raclette.chain.genesis import Genesis
 from raclette.chain.header import Header
 from raclette.primitives.signing import Claim
 from raclette.sim.checkers.pbft_forensics import PbftForensics
+from raclette.sim.checkers.simplex_forensics import SimplexForensics
 
 
 class Forensics(Protocol):
@@ -37,4 +38,4 @@ class Forensics(Protocol):
 
 
 # A new protocol is one file with its judge, and one entry here.
-FORENSICS: Mapping[str, Callable[[Genesis], Forensics]] = {"pbft": PbftForensics}
+FORENSICS: Mapping[str, Callable[[Genesis], Forensics]] = {"pbft": PbftForensics, "simplex": SimplexForensics}
