@@ -91,13 +91,14 @@ def _restore_without_promises(self: Recovery, state: Restored) -> None:
     _restore(self, state)
 
 
+# Whoever breaks the key rule convicts itself, and honest nodes shut it out: so X1 and X2 may cost progress first.
 MUTANTS: tuple[Mutant, ...] = (
     mutant(
         "X1",
         "simplex",
         "a notarized block is finalized although the timer had run out and the dummy block was voted for",
         source="Chan & Pass 2023, section 2: finalize only if the timer did not fire",
-        invariants=SAFETY,
+        invariants=(*SAFETY, *PROGRESS),
         swaps=(Swap(Voting, "may_finalize", _finalize_every_block),),
     ),
     mutant(
@@ -105,7 +106,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "simplex",
         "the timer of a finalized iteration is not cancelled: the dummy block is voted for afterwards",
         source="Chan & Pass 2023, section 2: the timer is cancelled, and never fires",
-        invariants=SAFETY,
+        invariants=(*SAFETY, *PROGRESS),
         swaps=(Swap(Voting, "_leave", _leave_and_give_up),),
     ),
     mutant(
