@@ -20,7 +20,8 @@ another form of the same bug. Where a bug was published about another protocol, 
 ## Planted
 
 *Invariant*: the checker that fired first. *Seed*: the schedule that shows it (`--replay SEED`). *Tried*: seeds until
-then, from 0 on. *Seconds*: of wall-clock time, on two cores that others used as well.
+then, from 0 on. *Seconds*: of wall-clock time, on two cores that others used as well. A seed that fails without the bug
+too is no catch. Which seed it is changes whenever the hunt learns something new; "-" has not been measured yet.
 
 """
 COLUMNS = ("protocol", "id", "bug", "published", "planted in", "invariant", "seed", "tried", "seconds")

@@ -24,6 +24,7 @@ SAFETY = (
     "view-base",
     "view-quorum",
     "new-views",
+    "broken-chain",
     "equivocation",
     "evidence",
     "accountability",
@@ -33,7 +34,7 @@ SAFETY = (
     "exception",
 )
 # What fires when honest replicas cannot go on, or only at a price that nothing bounds.
-PROGRESS = ("liveness", "progress", "bounded-views", "livelock", "memory")
+PROGRESS = ("liveness", "progress", "bounded-views", "left-behind", "livelock", "memory")
 
 
 class Swap(NamedTuple):

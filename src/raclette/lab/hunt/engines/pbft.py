@@ -6,7 +6,7 @@ from typing import Any
 from raclette.engine.contract import EngineFactory
 from raclette.engine.message import Message
 from raclette.lab.hunt.engines.invariants import Agreement, FinalityKept, Validity
-from raclette.lab.hunt.engines.pbft_checks import Certificates, Evidence, Honesty, Memory, NewViews
+from raclette.lab.hunt.engines.pbft_checks import Certificates, Company, Evidence, Honesty, Memory, NewViews
 from raclette.lab.hunt.engines.pbft_lies import LIES, RETORTS, PbftTrickster
 from raclette.lab.hunt.engines.world import Checker, EngineWorld, Replica, Violation
 from raclette.primitives.randomness import Random
@@ -66,6 +66,7 @@ class Pbft:
             Honesty(),
             Evidence(),
             NewViews(),
+            Company(),
             Memory(),
         ]
 

@@ -163,3 +163,29 @@ class Memory(Checker):
             raise Violation("memory", f"{replica.name} keeps {len(core.slots)} heights of {window}", replica.number)
         if len(core.view_changes) > size or len(core.wanted) > size + window:
             raise Violation("memory", f"{replica.name} keeps {len(core.view_changes)} view changes", replica.number)
+
+
+class Company(Checker):
+    """What an honest replica votes for in a view is one chain (spec/pbft.md: from its base up, each block on the one
+    before), and it never stays below a view for which f+1 others have left (Castro & Liskov 1999, 4.5.2)."""
+
+    def after(self, replica: Replica, event: Event, effects: tuple[Effect, ...]) -> None:
+        core = replica.engine.core
+        if not replica.honest or core.me is None:
+            return
+        self._check_chain(replica)
+        faults = (len(replica.world.ids) - 1) // 3
+        ahead = sum(change.view > core.view for sender, change in core.view_changes.items() if sender != core.me)
+        if ahead > faults:
+            detail = f"{replica.name} stays in view {core.view}, which {ahead} others have left"
+            raise Violation("left-behind", detail, replica.number)
+
+    def _check_chain(self, replica: Replica) -> None:
+        core = replica.engine.core
+        step = core.tip if core.active else None
+        while step is not None and step.number > core.final.number:
+            voted = core.voted.get(step.number, step.hash)
+            if voted != step.hash:
+                detail = f"{replica.name} voted for a block {step.number} in view {core.view} that its tip is not above"
+                raise Violation("broken-chain", detail, replica.number)
+            step = replica.chain.header(step.parent_hash)
