@@ -1,6 +1,7 @@
 """All mutants, by protocol and id."""
 
 from raclette.lab.mutants import (
+    ballot,
     ledger,
     node_sync,
     pbft_durability,
@@ -16,7 +17,7 @@ from raclette.primitives.errors import ConfigError
 from raclette.protocols import find_protocol
 
 # A new family is one file with its `MUTANTS`, and one entry here.
-_FAMILIES = (pbft_quorum, pbft_ordering, pbft_views, pbft_durability, node_sync, pow, ledger, senate, simplex)
+_FAMILIES = (pbft_quorum, pbft_ordering, pbft_views, pbft_durability, node_sync, pow, ledger, senate, simplex, ballot)
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for family in _FAMILIES for mutant in family.MUTANTS)
 
 

@@ -14,6 +14,7 @@ from raclette.lab.hunt.engines.ballot_checks import (
     Evidence,
     ForkChoice,
     Honesty,
+    Rounds,
     liar_weight,
     quorum_of,
 )
@@ -96,7 +97,7 @@ class Ballot:
         return 1 if nodes >= VOTERS_FOR_A_LIAR else 0
 
     def checkers(self) -> list[Checker]:
-        return [Agreement(), FinalityKept(), Validity(), Certificates(), ForkChoice(), Honesty(), Evidence()]
+        return [Agreement(), FinalityKept(), Validity(), Certificates(), ForkChoice(), Honesty(), Rounds(), Evidence()]
 
     def trickster(self, replica: Replica, random: Random) -> BallotTrickster:
         return BallotTrickster(replica, random)

@@ -150,3 +150,23 @@ class Evidence(Checker):
             raise Violation("evidence", f"{effect.reason} rests on a false signature", replica.number)
         if claims[0].author in honest:
             raise Violation("evidence", f"{effect.reason} against an honest voter", honest[claims[0].author])
+
+
+class Rounds(Checker):
+    """Who votes again holds votes that leave one candidate at most, and votes for that one (BAL-33 to BAL-35)."""
+
+    def said(self, replica: Replica, message: Message) -> None:
+        if not isinstance(message, Vote) or message.voter != replica.node_id or not message.round:
+            return
+        held = replica.engine.polls.book.votes(message.height, message.round - 1)
+        weights, quorum = true_weights(replica.chain), quorum_of(replica.world)
+        total, faults = sum(weights.values(), Fraction(0)), Fraction(replica.world.parameters["faults"])
+        missing = sum((weight for voter, weight in weights.items() if voter not in held), Fraction(0))
+        support: dict[bytes, Fraction] = {}
+        for voter, vote in held.items():
+            support[vote.block_hash] = support.get(vote.block_hash, Fraction(0)) + weights.get(voter, Fraction(0))
+        possible = [one for one, weight in support.items() if weight + missing + faults * total > quorum * total]
+        if len(possible) > 1 or (possible and possible != [message.block_hash]):
+            detail = f"{replica.name} votes in round {message.round} at height {message.height} for "
+            detail += f"{message.block_hash.hex()[:8]}; elected before may be {[one.hex()[:8] for one in possible]}"
+            raise Violation("rounds", detail, replica.number)
