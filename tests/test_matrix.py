@@ -49,4 +49,3 @@ def test_as_processes_all_agree(protocol: str, ledger: str, tmp_path: Path) -> N
     assert run.report["violations"] == []
     assert run.report["agreed"]
     assert run.report["transactions"] == COUNT
-    assert run.report["refused"] == {}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raclette.chain.ledger import Transaction
-from raclette.chain.mempool import Mempool
+from raclette.chain.mempool import Mempool, MempoolLimits
 from raclette.chain.roll import read_roll, sign_entry
 from raclette.ledgers.coins import Coin, Coins, Output, lock_to, sign_payment, sign_spend
 from raclette.ledgers.coins.execution import coinbase_hash
@@ -264,6 +264,71 @@ def test_a_block_with_another_spender_of_an_outpoint_takes_mine_out_of_the_pool(
     world.block(other)
     pool.included([other], world.state)
     assert len(pool) == 0
+
+
+def chain_of(world: World, length: int) -> list[Transaction]:
+    """Payments of Alice, each from the change of the one before."""
+    chain, coin = list[Transaction](), first_coin(ALICE)
+    for _ in range(length):
+        chain.append(pay(world, 100, coin=coin))
+        coin = made(chain[-1], 1)
+    return chain
+
+
+def test_payments_from_change_wait_for_each_other_and_go_into_a_block_each() -> None:
+    world = World()
+    pool = Mempool(world.coins)
+    chain = chain_of(world, 4)
+    for transaction in chain:
+        pool.add(transaction, world.state)
+    assert (pool.stats()["pending"], pool.stats()["queued"]) == (1, 3)
+    assert all(transaction.hash in pool and pool.get(transaction.hash) == transaction for transaction in chain)
+    for number in range(4):
+        execution = world.block(*pool.candidates(), number=number + 1)
+        assert execution.included == chain[number : number + 1]
+        pool.included(execution.included, world.state)
+    assert (len(pool), pool.stats()["bytes"]) == (0, 0)
+
+
+def test_what_a_reorganisation_takes_out_of_the_chain_waits_again_in_its_order() -> None:
+    world = World()
+    chain = chain_of(world, 3)
+    assert Mempool(world.coins).returned(chain[1:], world.state) == []
+    assert Mempool(world.coins).returned(chain, world.state) == chain
+
+
+def test_who_waits_for_a_payment_that_leaves_the_pool_otherwise_leaves_too() -> None:
+    world = World()
+    pool = Mempool(world.coins)
+    first, second, third = chain_of(world, 3)
+    for transaction in (first, second, third):
+        pool.add(transaction, world.state)
+    assert pool.discard(second.hash) == second
+    other = pay(world, 999)
+    world.block(other)
+    pool.included([other], world.state)
+    assert len(pool) == 0
+
+
+def test_the_pool_holds_so_many_and_for_so_long() -> None:
+    world = World()
+    chain = chain_of(world, 4)
+    pool = Mempool(world.coins, MempoolLimits(held_sender_max=2, age_max=10))
+    for now, transaction in enumerate(chain[:3]):
+        pool.add(transaction, world.state, now)
+    with pytest.raises(Refused) as refused:
+        pool.add(chain[3], world.state, 3)
+    assert refused.value.reason == "account-limit"
+    with pytest.raises(Refused) as refused:
+        pool.add(chain[2], world.state, 3)
+    assert refused.value.reason == "already-known"
+    assert pool.expire(12) == chain[:2]
+    for limits in (MempoolLimits(held_max=0), MempoolLimits(count_max=1), MempoolLimits(bytes_max=300)):
+        full = Mempool(world.coins, limits)
+        full.add(chain[0], world.state)
+        with pytest.raises(Refused) as refused:
+            full.add(chain[1], world.state)
+        assert refused.value.reason == "pool-full"
 
 
 # Roll, genesis, questions

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from raclette.chain.header import Header
 from raclette.chain.receipt import Receipt
+from raclette.primitives.errors import Refused
 
 
 class StateReader(Protocol):
@@ -66,6 +67,15 @@ class Standing:
     cost: int
 
 
+class Early(Refused):
+    """Refused for now: it could perhaps be executed after other transactions, whose hashes are `needs`. While they wait
+    in the mempool, it waits with them. For ledgers without nonces."""
+
+    def __init__(self, reason: str, detail: str, needs: tuple[bytes, ...]) -> None:
+        super().__init__(reason, detail)
+        self.needs = needs
+
+
 @dataclass(frozen=True, slots=True)
 class BlockContext:
     """What execution may know about the block besides its transactions."""
@@ -102,7 +112,7 @@ class Ledger(Protocol):
         """Decode and prove authorship. Pure, thread-safe, needs no state. Raises Refused (reason says why)."""
 
     def admit(self, transaction: Transaction, state: StateReader) -> Standing:
-        """Is it acceptable on top of `state` (now or once earlier nonces are in)? Raises Refused."""
+        """Is it acceptable on top of `state` (now or once earlier nonces are in)? Raises Refused, or Early."""
 
     def execute(
         self, context: BlockContext, transactions: Iterable[Transaction], state: StateWriter, *, strict: bool

@@ -7,7 +7,7 @@ the pool is full, the lane tails that pay least go first. Nothing here costs mor
 The order itself is in `mempool_order.py`.
 
 A ledger without nonces (`Transaction.nonce` is None) gets a lane per transaction; `conflicts` keep two transactions
-that consume the same thing apart.
+that consume the same thing apart, and what needs another transaction first is held beside the lanes (`mempool_held`).
 
 Wording of refusals follows geth's `core/txpool/errors.go`, since wallets and libraries look for it.
 """
@@ -15,9 +15,11 @@ Wording of refusals follows geth's `core/txpool/errors.go`, since wallets and li
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
-from raclette.chain.ledger import Ledger, Standing, StateReader, Transaction
+from raclette.chain.ledger import Early, Ledger, Standing, StateReader, Transaction
+from raclette.chain.mempool_held import Held
 from raclette.chain.mempool_order import SLACK, Entry, Lane, Ranking, is_pending
 from raclette.chain.sampling import best_of_sample
 from raclette.primitives.errors import Misuse, Refused
@@ -43,6 +45,9 @@ class MempoolLimits:
     transaction_bytes_max: int = 128 * KIBIBYTE
     # How far beyond the sender's last executable nonce a transaction may lie: what gossip may reorder.
     gap_max: int = 1_024
+    # Transactions held for others (ledgers without nonces), of all senders and of one: a long chain of payments.
+    held_max: int = 1_024
+    held_sender_max: int = 64
     # Least fee taken.
     fee_min: int = 0
     # Percent by which a replacement must pay more (geth's PriceBump), so that replacing is never free relay.
@@ -70,6 +75,7 @@ class Mempool:
         self._claims: dict[bytes, Entry] = {}
         # Per sender of loose (nonce-less) transactions: count and bytes.
         self._loose: dict[bytes, list[int]] = {}
+        self._held = Held(self.limits.held_max, self.limits.held_sender_max)
         self._ranking = Ranking(self._lanes)
         self._by_age: deque[Entry] = deque()
         self._arrivals = 0
@@ -82,10 +88,10 @@ class Mempool:
     # Questions
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._entries) + len(self._held)
 
     def __contains__(self, transaction_hash: bytes) -> bool:
-        return transaction_hash in self._entries
+        return transaction_hash in self._entries or transaction_hash in self._held
 
     @property
     def version(self) -> int:
@@ -94,15 +100,16 @@ class Mempool:
 
     def hashes(self) -> Iterator[bytes]:
         """Hashes of all that waits, in order of arrival."""
-        return iter(self._entries)
+        yield from self._entries
+        yield from self._held
 
     def get(self, transaction_hash: bytes) -> Transaction | None:
         """The waiting transaction of that hash."""
         entry = self._entries.get(transaction_hash)
-        return None if entry is None else entry.transaction
+        return self._held.get(transaction_hash) if entry is None else entry.transaction
 
     def by_short_id(self, short_id: bytes) -> Transaction | None:
-        """The waiting transaction whose hash starts with these SHORT_ID_BYTES bytes."""
+        """The waiting transaction whose hash starts with these SHORT_ID_BYTES bytes; not one that is held."""
         entry = self._short.get(short_id)
         return None if entry is None else entry.transaction
 
@@ -132,8 +139,8 @@ class Mempool:
         """Counts and bytes; `limit` is the count the pool takes."""
         return {
             "pending": self._pending,
-            "queued": len(self._entries) - self._pending,
-            "bytes": self._bytes,
+            "queued": len(self) - self._pending,
+            "bytes": self._bytes + self._held.bytes,
             "limit": self.limits.count_max,
             "senders": len(self._lanes),
             "evicted": self._evicted,
@@ -174,12 +181,13 @@ class Mempool:
     # Taking in
 
     def add(self, transaction: Transaction, state: StateReader, now: int = 0) -> Transaction | None:
-        """Take `transaction`; returns the one it replaces, if any. `now` in nanoseconds, for expiry.
+        """Take `transaction`; returns the one it replaces, if any. `now` in nanoseconds, for expiry. One that needs
+        others first is held while they wait.
 
         Raises Refused: already-known, oversized, underpriced, nonce-too-low, nonce-too-high, replacement-underpriced,
         conflict, insufficient-funds, account-limit, pool-full, short-id, or what `ledger.admit` says.
         """
-        if transaction.hash in self._entries:
+        if transaction.hash in self:
             raise Refused("already-known", "already known")
         limits = self.limits
         size = len(transaction.raw)
@@ -192,7 +200,12 @@ class Mempool:
         if transaction.hash[:SHORT_ID_BYTES] in self._short:
             # Somebody spent 2**32 hashes on two transactions that look alike in compact blocks: one is enough.
             raise Refused("short-id", "already known: another transaction has the same short id")
-        standing = self._ledger.admit(transaction, state)
+        try:
+            standing = self._ledger.admit(transaction, state)
+        except Early as early:
+            self._check_bounds(size)
+            self._held.hold(transaction, early, self.__contains__, now)
+            return None
         if transaction.nonce is None:
             replaced = self._check_loose(transaction)
         else:
@@ -269,7 +282,7 @@ class Mempool:
         limits = self.limits
         credit = 0 if replaced is None else 1
         size -= 0 if replaced is None else replaced.transaction.size
-        while len(self._entries) - credit >= limits.count_max or self._bytes + size > limits.bytes_max:
+        while len(self) - credit >= limits.count_max or self._bytes + self._held.bytes + size > limits.bytes_max:
             worst = self._ranking.worst()
             if worst is None or worst is replaced or worst.lane.key == _lane_key(transaction):
                 raise Refused("pool-full", "txpool is full")
@@ -277,6 +290,11 @@ class Mempool:
                 raise Refused("pool-full", "txpool is full")
             self._remove(worst)
             self._evicted += 1
+
+    def _check_bounds(self, size: int) -> None:
+        """For what is held: it evicts nothing. Raises Refused(pool-full)."""
+        if len(self) >= self.limits.count_max or self._bytes + self._held.bytes + size > self.limits.bytes_max:
+            raise Refused("pool-full", "txpool is full")
 
     def _insert(self, transaction: Transaction, standing: Standing, now: int) -> None:
         key = _lane_key(transaction)
@@ -335,11 +353,20 @@ class Mempool:
                 self._settle(lane, next_nonce)
                 self._recheck(lane, state)
         self._ranking.drop_stale_heads()
+        self._release(state)
+
+    def _release(self, state: StateReader) -> None:
+        """Look again at those held whose needs have left the pool. What is dropped here may be another one's need."""
+        while ready := self._held.take_ready(self.__contains__):
+            for transaction, since in ready:
+                with suppress(Refused):
+                    self.add(transaction, state, since)
 
     def _included_loose(self, transaction: Transaction) -> None:
         entry = self._entries.get(transaction.hash)
         if entry is not None:
             self._remove(entry)
+        self._held.discard(transaction.hash)
         for claim in transaction.conflicts:
             rival = self._claims.get(claim)
             if rival is not None:
@@ -363,7 +390,7 @@ class Mempool:
         """Forget one transaction (a proposer found it invalid). What follows it is queued until the gap is filled."""
         entry = self._entries.get(transaction_hash)
         if entry is None:
-            return None
+            return self._held.discard(transaction_hash)
         self._remove(entry)
         return entry.transaction
 
@@ -376,7 +403,9 @@ class Mempool:
                 self._remove(entry)
                 self._expired += 1
                 out.append(entry.transaction)
-        return out
+        late = self._held.expire(now - self.limits.age_max)
+        self._expired += len(late)
+        return out + late
 
     def _recheck(self, lane: Lane, state: StateReader) -> None:
         head = lane.entries.get(lane.next)

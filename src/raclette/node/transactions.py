@@ -7,7 +7,7 @@ block contains it or it has become impossible: a node that crashes after saying 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from raclette.chain.ledger import StateReader, Transaction
+from raclette.chain.ledger import Early, StateReader, Transaction
 from raclette.gossip.events import Topic
 from raclette.node.host import Accepted, Lane
 from raclette.node.pledges import Pledges
@@ -145,8 +145,18 @@ class TransactionDesk:
                 self._node.ledger.admit(transaction, state)
             except Refused as error:
                 self._mempool.discard(item)
+                if isinstance(error, Early) and self._waits_again(transaction, state):
+                    continue
                 self._pledges.settle([item])
                 self._out.note("transaction-dropped", hash=item.hex(), reason=error.reason)
+
+    def _waits_again(self, transaction: Transaction, state: StateReader) -> bool:
+        """A reorganisation has put what it needs back into the pool, and it waits behind that."""
+        try:
+            self._mempool.add(transaction, state, self._out.now)
+        except Refused:
+            return False
+        return True
 
     def _state(self) -> StateReader:
         return self._chain.state(self._chain.head.hash)

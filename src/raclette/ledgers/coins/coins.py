@@ -13,7 +13,7 @@ from typing import Any
 
 from raclette.chain.dict_state import DictState
 from raclette.chain.genesis import GAS_LIMIT_DEFAULT, address, quantity
-from raclette.chain.ledger import BlockContext, Execution, Standing, StateReader, StateWriter, Transaction
+from raclette.chain.ledger import BlockContext, Early, Execution, Standing, StateReader, StateWriter, Transaction
 from raclette.chain.ledger_loop import run_in_order
 from raclette.chain.roll import GAS_PER_ENTRY, genesis_roll
 from raclette.ledgers.bank import directory
@@ -98,11 +98,13 @@ class Coins:
         return Transaction(raw, keccak256(raw), spend.owner, None, spend.fee // gas, gas, claims, spend)
 
     def admit(self, transaction: Transaction, state: StateReader) -> Standing:
-        """Every input unspent in `state` and just as it says, the fee not under the base fee. Raises Refused."""
+        """Every input unspent in `state` and just as it says, the fee not under the base fee. Raises Refused; Early if
+        outputs are missing, which the transactions that would make them may bring."""
         spend: Spend = transaction.detail
         obstacle = find_obstacle(spend, state, self.base_fee, transaction.gas)
         if obstacle is not None:
-            raise Refused(*obstacle)
+            missing = dict.fromkeys(coin.hash for coin in spend.coins if read_output(coin.outpoint, state) is None)
+            raise Early(*obstacle, tuple(missing)) if missing else Refused(*obstacle)
         return Standing(None, spend.spent, spend.spent)
 
     def execute(
