@@ -19,7 +19,7 @@ SHOWN_VIOLATIONS_MAX = 20
     epilog=examples(
         "raclette sim pbft-partition",
         "raclette sim mine.toml --seeds 20 --out report",
-        "raclette sim nakamoto-selfish --set share=0.4 --seed 3 --json",
+        "raclette sim nakamoto-selfish --set attacker.share=0.4 --seed 3 --json",
         "raclette sim pbft-partition --watch",
         "raclette sim --protocol pbft --nodes 4 --seed 7",
         "raclette sim --protocol nakamoto --nodes 20 --network internet-2019 --json",
