@@ -3,15 +3,14 @@
 The normal case of a BFT protocol is easy to get right; most published bugs are here.
 """
 
-from typing import Any
-
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.lab.mutants.contract import Mutant
 from raclette.lab.mutants.planting import PROGRESS, SAFETY, Swap, mutant, with_quorum
-from raclette.primitives.rlp import Item
-from raclette.protocols.pbft.codec import Codec
-from raclette.protocols.pbft.finality import Finality
+from raclette.primitives import rlp
+from raclette.primitives.errors import InvalidCertificate
+from raclette.primitives.rlp import Item, as_bytes, as_list, bytes_to_int
+from raclette.protocols.pbft.codec import Codec, FinalityProof
 from raclette.protocols.pbft.messages import NewView, ViewChange
 from raclette.protocols.pbft.ordering import Ordering
 from raclette.protocols.pbft.timers import Timers
@@ -25,6 +24,7 @@ _decode_view_change = Codec._view_change
 _find_base = Ordering._find_base
 _accept_next = Ordering._accept_next
 _refusal = Ordering._refusal
+_decode_finality = Codec.decode_finality
 _update = Timers.update
 
 
@@ -125,18 +125,18 @@ def _refusal_whatever_parent(self: Ordering, tip: Header, sender: int, header: H
     return _refusal(self, tip if parent is None else parent, sender, header, block)
 
 
-def _finalize_whatever_ancestry(self: Finality, header: Header, proof: Any) -> None:
-    """A committed block is final, whatever it was built on; if it is not above our last final one, so be it."""
-    core = self.core
-    if header.number > core.final.number and core.path_from_final(header) is None:
-        self._finalize_one(header, proof.descendants, proof)
-        core.final = header
-        core.progressed = True
-        return
-    _finalize(self, header, proof)
-
-
-_finalize = Finality.finalize
+def _decode_unlinked(self: Codec, header: Header, certificate: bytes) -> FinalityProof:
+    """The headers between a block and the one that was committed need not lead from one to the other."""
+    try:
+        return _decode_finality(self, header, certificate)
+    except InvalidCertificate as fault:
+        if fault.reason != "certificate-chain":
+            raise
+        view_item, signers, signatures, chain = rlp.decode_list(certificate, 4)
+        descendants = tuple(Header.decode(as_bytes(item)) for item in as_list(chain))
+        view, votes, top = bytes_to_int(view_item, size_max=8), self._votes(signers, signatures), descendants[-1]
+        digest = self.committee.commit_digest(view, top.number, top.hash)
+        return FinalityProof(view, votes, descendants, top, self.committee.claims(digest, votes))
 
 
 def _never_patient_again(self: Timers) -> None:
@@ -236,12 +236,12 @@ MUTANTS: tuple[Mutant, ...] = (
     mutant(
         "H2",
         "pbft",
-        "proposals need not stand on the block accepted before, nor committed ones on the last final",
+        "the parents of proposals, and of the headers in a certificate, are not checked",
         source="relab/hotstuff #249 (found by Twins)",
         invariants=SAFETY,
         swaps=(
             Swap(Ordering, "_refusal", _refusal_whatever_parent),
-            Swap(Finality, "finalize", _finalize_whatever_ancestry),
+            Swap(Codec, "decode_finality", _decode_unlinked),
         ),
     ),
     mutant(

@@ -8,6 +8,7 @@ names. A certificate that counts a signer twice is not among them: the wire form
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from raclette.chain.block import Block
 from raclette.engine.contract import Draft
 from raclette.engine.message import Message
 from raclette.node.wire import encode_engine
@@ -58,18 +59,40 @@ def _alone_prepared(forger: "PbftForger", me: int, random: Random) -> Forged | N
     return _certified(forger, "own-signature-alone", whole._replace(votes=whole.votes[me:]))
 
 
-def _alone_final(forger: "PbftForger", me: int, random: Random) -> Forged | None:
-    """A block of its own that is final by its own COMMIT."""
+def _own_block(forger: "PbftForger", me: int, random: Random) -> Block | None:
+    """On the last final one; None if the state there is not at hand."""
     core = forger.core
     draft = Draft(core.final.timestamp, random.bytes(20), extra_data=core.committee.ids[me])
     try:
-        block = core.chain.build(core.final, draft)
+        return core.chain.build(core.final, draft)
     except Misuse:
-        return None  # the state of our last final block is not at hand
+        return None
+
+
+def _shown_final(forger: "PbftForger", what: str, block: Block, certificate: bytes) -> Forged:
+    message = Committed(block.header, certificate, (), block)
+    return Forged(what, forger.node.blocks.frame(message, public=False), message.kind, refused=True)
+
+
+def _alone_final(forger: "PbftForger", me: int, random: Random) -> Forged | None:
+    """A block of its own that is final by its own COMMIT."""
+    core, block = forger.core, _own_block(forger, me, random)
+    if block is None:
+        return None
     commit = core.own_commit(core.view, block.number, block.hash, me)
     certificate = core.codec.encode_finality(core.view, ((me, commit.claim.signature),), ())
-    message = Committed(block.header, certificate, (), block)
-    return Forged("final-by-itself", forger.node.blocks.frame(message, public=False), message.kind, refused=True)
+    return _shown_final(forger, "final-by-itself", block, certificate)
+
+
+def _borrowed(forger: "PbftForger", me: int, random: Random) -> Forged | None:
+    """A block of its own that is final because of a final block, shown as its descendant, which it is not."""
+    core, block = forger.core, _own_block(forger, me, random)
+    shown = core.chain.certificate(core.final.hash)
+    if block is None or not shown:
+        return None
+    proof = core.codec.decode_finality(core.final, shown)
+    certificate = core.codec.encode_finality(proof.view, proof.votes, (core.final, *proof.descendants))
+    return _shown_final(forger, "borrowed-certificate", block, certificate)
 
 
 def _foreign(forger: "PbftForger", me: int, random: Random) -> Forged | None:
@@ -188,6 +211,7 @@ REFUSED: tuple[Maker, ...] = (
     _too_few,
     _alone_prepared,
     _alone_final,
+    _borrowed,
     _foreign,
     _self_signed,
     _relabelled,
