@@ -20,6 +20,8 @@ from raclette.node.host import NewFinal, Notice
 from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.protocols.parameters import parse_parameters
 from raclette.protocols.pbft.parameters import Parameters as PbftParameters
+from raclette.protocols.simplex.parameters import Parameters as SimplexParameters
+from raclette.protocols.simplex.timers import PATIENCE
 from raclette.sim.checkers.contract import Base, Subject
 from raclette.sim.faults import quiet_from
 from raclette.sim.host import Host
@@ -38,8 +40,24 @@ def pbft_views_max(genesis: Genesis) -> int:
     return doublings + returning + (len(parameters.node_ids) - 1) // 3 + 3
 
 
+def simplex_iterations_max(genesis: Genesis) -> int:
+    """The same for iterations, of which some may end with a notarized block that too many gave up to finalise: each of
+    them doubles Delta at n - q + 1 replicas at least, so there are at most D * n / (n - q + 1)."""
+    parameters = parse_parameters(SimplexParameters, genesis.protocol_parameters)
+    n = len(parameters.node_ids)
+    faults = (n - 1) // 3
+    quorum = -(-(n + faults + 1) // 2)
+    ratio = -(-parameters.delta_cap_ms // parameters.delta_ms)
+    doublings = (ratio - 1).bit_length()
+    returning = -(-CALM_NS // (PATIENCE * parameters.delta_cap_ms * MILLISECOND))
+    return -(-doublings * n // (n - quorum + 1)) + returning + faults + 3
+
+
 # How many views a decision may take, by protocol. The engine's `status` must say "view".
-VIEWS_MAX: Mapping[str, Callable[[Genesis], int]] = {"pbft": pbft_views_max}
+VIEWS_MAX: Mapping[str, Callable[[Genesis], int]] = {
+    "pbft": pbft_views_max,
+    "simplex": simplex_iterations_max,
+}
 
 
 class BoundedViews(Base):
