@@ -14,16 +14,7 @@ from raclette.primitives.errors import DecodeError, InvalidCertificate, Misuse
 from raclette.primitives.rlp import Encodable, Item, as_bytes, as_list, bytes_to_int, int_to_bytes
 from raclette.primitives.signing import SIGNATURE_BYTES, Claim
 from raclette.protocols.committee import Votes, decode_sender, decode_votes, encode_votes, expect, frame, u64
-from raclette.protocols.simplex.messages import (
-    VOTES,
-    Finalized,
-    Notarized,
-    Proposal,
-    SimplexMessage,
-    Status,
-    Vote,
-    make_vote,
-)
+from raclette.protocols.simplex.messages import Finalized, Notarized, Proposal, Status, Vote, make_vote
 from raclette.protocols.simplex.statements import DUMMY_HASH, EXTRA_BYTES, Certificate, Committee, Phase, iteration_of
 
 # A header with our 40 bytes of extra data has about 630 bytes; the rest is room for large integers.
@@ -221,6 +212,3 @@ def _block_hash(item: Item) -> bytes:
     if block_hash == DUMMY_HASH:
         raise DecodeError("simplex-hash", "the name of no block")
     return block_hash
-
-
-__all__ = ["DESCENDANTS_MAX", "PROOFS_MAX", "VOTES", "Codec", "FinalityProof", "SimplexMessage"]

@@ -17,7 +17,7 @@ from raclette.protocols.simplex.codec import PROOFS_MAX
 from raclette.protocols.simplex.core import Core, Slot
 from raclette.protocols.simplex.evidence import contradicts, encode_evidence
 from raclette.protocols.simplex.finality import Finality
-from raclette.protocols.simplex.messages import BlockVote, Proposal, Vote
+from raclette.protocols.simplex.messages import Proposal, Vote
 from raclette.protocols.simplex.records import Promises
 from raclette.protocols.simplex.statements import DUMMY_HASH, Certificate, Phase, extra_data, iteration_of
 
@@ -331,6 +331,3 @@ def own_votes(slots: dict[int, Slot], me: int, iterations: Sequence[int]) -> lis
         for phase in Phase
         if me in slots[iteration].votes[phase]
     ]
-
-
-__all__ = ["BlockVote", "Voting", "own_votes", "signatures_for"]

@@ -11,7 +11,7 @@ from raclette.chain.block import Block
 from raclette.engine.effects import Accuse, Effect
 from raclette.engine.events import Event
 from raclette.engine.message import Message
-from raclette.lab.hunt.engines.pbft_checks import quorum_of, require_quorum
+from raclette.lab.hunt.engines.pbft_checks import require_quorum
 from raclette.lab.hunt.engines.world import Checker, Replica, Violation
 from raclette.primitives.errors import DecodeError, InvalidCertificate
 from raclette.protocols.simplex.core import WANTED_MAX
@@ -145,6 +145,3 @@ class Memory(Checker):
         votes = sum(len(said) for slot in core.slots.values() for said in slot.votes.values())
         if votes > len(Phase) * size * 2 * window:
             raise Violation("memory", f"{replica.name} keeps {votes} votes", replica.number)
-
-
-__all__ = ["Certificates", "Evidence", "Honesty", "Memory", "quorum_of"]
