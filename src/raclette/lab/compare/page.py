@@ -148,7 +148,7 @@ def _costs(calm: Sequence[Summary], name: str, title: str, *quantities: str) -> 
         for quantity in quantities
     ]
     caption = "All that honest nodes and liars put on the wire, transactions' own gossip included."
-    return Figure(name, title, Axis("protocol"), Axis(f"{name} (log)", "log"), layers, caption, wide=True)
+    return Figure(name, title, Axis("protocol"), Axis(name), layers, caption, wide=True)
 
 
 def to_json(comparison: Comparison, rows: Sequence[Row]) -> dict[str, Any]:
