@@ -48,8 +48,8 @@ class Ballot:
         self._certificates: dict[bytes, tuple[int, Certificate]] = {}
         self._improved: dict[bytes, None] = {}
         self.polls = Polls(core, self._rules, self._on_elected)
-        self._own = records.restore(setup.records)
-        self.voter = Voter(core, self.polls, self._own)
+        self._restored = records.restore(setup.records)
+        self.voter = Voter(core, self.polls, self._restored.votes)
         self._mining = Mining(setup, parameters) if setup.active else None
         self._reorganisations = 0
         # Who told us what we handle.
@@ -80,6 +80,9 @@ class Ballot:
                     self._hear(core.node_id, vote)
             case Started():
                 self._on_head()
+                for block in self._restored.blocks:  # BAL-38
+                    self._take(None, block)
+                self._restored.blocks.clear()
                 self.voter.on_start()
         if self.tree.head != before:
             self._adopt(before)
@@ -177,9 +180,7 @@ class Ballot:
             return
         self._take(None, block)
         if self.core.chain.header(block.hash) is not None:
-            kept = self._certificates.get(header.parent_hash)
-            proof = encode_certificate(kept[1]) if kept else self.core.chain.certificate(header.parent_hash)
-            message = self.core.codec.make_candidate(header, proof)
+            message = self.core.codec.make_candidate(header, self._kept(header.parent_hash))
             self.core.emit(Publish(message.with_block(block)))
 
     # --- the head -------------------------------------------------------------------------------------------------
@@ -222,8 +223,7 @@ class Ballot:
         if step is None or step.hash != before:
             self._reorganisations += 1
         if makes_final(core.needed):  # BAL-30
-            kept = self._certificates[head.hash][1]
-            core.emit(Finalize(head.hash, encode_certificate(kept)))
+            core.emit(Finalize(head.hash, self._kept(head.hash)))
             core.final = head.number
         self._on_head()
 
@@ -235,6 +235,11 @@ class Ballot:
         below = head.number - records.RING
         for block_hash in [known for known, kept in self._certificates.items() if kept[0] < below]:
             del self._certificates[block_hash]
+
+    def _kept(self, block_hash: bytes) -> bytes:
+        """The heaviest certificate that we have of a block; empty if there is none."""
+        known = self._certificates.get(block_hash)
+        return encode_certificate(known[1]) if known is not None else self.core.chain.certificate(block_hash)
 
     def _kept_weight(self, header: Header) -> int:
         """Of the certificate that the chain keeps with a block: we have checked it before it was kept."""

@@ -1,17 +1,43 @@
-"""What must survive a crash: our own votes, each written before it is sent (BAL-16)."""
+"""What must survive a crash: our own votes, each written before it is sent (BAL-16), and the candidates voted for.
+
+A candidate is written too because the voters may all crash between vote and election: they may vote for nothing else
+there, so what they voted for must be found again, and a chain promises to keep only what it has adopted.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from raclette.chain.block import Block
+from raclette.chain.header import Header
 from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError, StoreDamaged
 from raclette.primitives.rlp import as_bytes, bytes_to_int, int_to_bytes
 
 VOTE = b"vote/"
+BODY = b"body/"
 # Votes live in a ring. A branch that forks deeper than this below our highest vote is followed, but not voted on.
 RING = 64
 
 # height -> (round, candidate)
 OwnVotes = dict[int, tuple[int, bytes]]
+
+
+@dataclass
+class Restored:
+    """Our votes, and the candidates that they are for (of the last heights), lowest first."""
+
+    votes: OwnVotes = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
+
+
+def body_key(height: int) -> bytes:
+    """Of the candidate voted for at this height."""
+    return BODY + bytes((height % RING,))
+
+
+def encode_block(block: Block) -> bytes:
+    """Header and body."""
+    return rlp.encode([block.header.encoded, block.encoded_body])
 
 
 def vote_key(height: int) -> bytes:
@@ -24,19 +50,28 @@ def encode_vote(height: int, round_number: int, block_hash: bytes) -> bytes:
     return rlp.encode([int_to_bytes(height), int_to_bytes(round_number), block_hash])
 
 
-def restore(records: Mapping[bytes, bytes]) -> OwnVotes:
+def restore(records: Mapping[bytes, bytes]) -> Restored:
     """Read everything back. Raises StoreDamaged naming the record."""
-    own: OwnVotes = {}
+    restored = Restored()
     for key in sorted(records):
         try:
-            if not key.startswith(VOTE):
-                raise DecodeError("record-key", "not a record of ballot")
-            height_item, round_item, block_hash = rlp.decode_list(records[key], 3)
-            height = bytes_to_int(height_item, size_max=8)
-            own[height] = (bytes_to_int(round_item, size_max=8), as_bytes(block_hash, 32))
+            _read(restored, key, records[key])
         except DecodeError as error:
             raise StoreDamaged(f"table consensus, key {key!r}: {error}") from error
-    return own
+    restored.blocks.sort(key=lambda block: (block.number, block.hash))
+    return restored
+
+
+def _read(restored: Restored, key: bytes, value: bytes) -> None:
+    if key.startswith(VOTE):
+        height_item, round_item, block_hash = rlp.decode_list(value, 3)
+        height = bytes_to_int(height_item, size_max=8)
+        restored.votes[height] = (bytes_to_int(round_item, size_max=8), as_bytes(block_hash, 32))
+    elif key.startswith(BODY):
+        header, body = rlp.decode_list(value, 2)
+        restored.blocks.append(Block(Header.decode(as_bytes(header)), Block.decode_body(as_bytes(body))))
+    else:
+        raise DecodeError("record-key", "not a record of ballot")
 
 
 def may_vote(own: OwnVotes, height: int, round_number: int) -> bool:

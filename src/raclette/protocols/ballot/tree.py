@@ -99,8 +99,12 @@ class BallotTree:
             one.total = below + one.weight if below is not None and one.weight else None
             changed += one.children
         for one in changed:
-            if one.total is not None and _rank(one) > _rank(self._head):  # BAL-29
-                self._head = one
+            self._consider(one)
+
+    def _consider(self, entry: Entry) -> None:
+        """BAL-29: is it better than the head?"""
+        if entry.total is not None and _rank(entry) > _rank(self._head):
+            self._head = entry
 
     def _find(self, header: Header) -> Entry | None:
         """An entry for a block of the chain's tree, with those that connect it."""
@@ -126,6 +130,7 @@ class BallotTree:
             entry.total = parent.total + entry.weight
         parent.children.append(entry)
         self._entries[entry.hash] = entry
+        self._consider(entry)
         return entry
 
     def _deepen(self) -> bool:

@@ -90,7 +90,13 @@ class Voter:
             return
         if not records.may_vote(self._own, height, round_number):
             return
+        block = core.chain.block(block_hash)
+        if block is None:
+            return
+        said = self._own.get(height)
         records.remember(self._own, height, round_number, block_hash)
+        if said is None or said[1] != block_hash:
+            core.emit(Persist(records.body_key(height), records.encode_block(block)))
         core.emit(Persist(records.vote_key(height), records.encode_vote(height, round_number, block_hash)))
         self._polls.hear(None, self._signed(height, round_number, block_hash))
 
