@@ -49,7 +49,7 @@ class Ballot:
         self._improved: dict[bytes, None] = {}
         self.polls = Polls(core, self._rules, self._on_elected)
         self._restored = records.restore(setup.records)
-        self.voter = Voter(core, self.polls, self._restored.votes)
+        self.voter = Voter(core, self.polls, self._restored)
         self._mining = Mining(setup, parameters) if setup.active else None
         self._reorganisations = 0
         # Who told us what we handle.

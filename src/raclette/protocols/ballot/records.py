@@ -11,15 +11,15 @@ from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError, StoreDamaged
-from raclette.primitives.rlp import as_bytes, bytes_to_int, int_to_bytes
+from raclette.primitives.rlp import as_bytes, as_list, bytes_to_int, int_to_bytes
 
 VOTE = b"vote/"
 BODY = b"body/"
 # Votes live in a ring. A branch that forks deeper than this below our highest vote is followed, but not voted on.
 RING = 64
 
-# height -> (round, candidate)
-OwnVotes = dict[int, tuple[int, bytes]]
+# height -> round -> candidate
+OwnVotes = dict[int, dict[int, bytes]]
 
 
 @dataclass
@@ -30,9 +30,9 @@ class Restored:
     blocks: list[Block] = field(default_factory=list)
 
 
-def body_key(height: int) -> bytes:
-    """Of the candidate voted for at this height."""
-    return BODY + bytes((height % RING,))
+def body_key(block: Block) -> bytes:
+    """Of a candidate voted for."""
+    return BODY + block.hash
 
 
 def encode_block(block: Block) -> bytes:
@@ -41,13 +41,15 @@ def encode_block(block: Block) -> bytes:
 
 
 def vote_key(height: int) -> bytes:
-    """Of the vote at this height."""
+    """Of our votes at this height."""
     return VOTE + bytes((height % RING,))
 
 
-def encode_vote(height: int, round_number: int, block_hash: bytes) -> bytes:
-    """A vote without its signature, which we can make again."""
-    return rlp.encode([int_to_bytes(height), int_to_bytes(round_number), block_hash])
+def encode_votes(height: int, said: Mapping[int, bytes]) -> bytes:
+    """All our votes at a height, without their signatures, which we can make again. Those of earlier rounds are kept:
+    they are part of what shows others that the next round may open."""
+    rounds: list[rlp.Encodable] = [[int_to_bytes(number), block_hash] for number, block_hash in sorted(said.items())]
+    return rlp.encode([int_to_bytes(height), rounds])
 
 
 def restore(records: Mapping[bytes, bytes]) -> Restored:
@@ -64,9 +66,11 @@ def restore(records: Mapping[bytes, bytes]) -> Restored:
 
 def _read(restored: Restored, key: bytes, value: bytes) -> None:
     if key.startswith(VOTE):
-        height_item, round_item, block_hash = rlp.decode_list(value, 3)
-        height = bytes_to_int(height_item, size_max=8)
-        restored.votes[height] = (bytes_to_int(round_item, size_max=8), as_bytes(block_hash, 32))
+        height_item, rounds = rlp.decode_list(value, 2)
+        said = restored.votes.setdefault(bytes_to_int(height_item, size_max=8), {})
+        for item in as_list(rounds):
+            round_item, block_hash = as_list(item)
+            said[bytes_to_int(round_item, size_max=8)] = as_bytes(block_hash, 32)
     elif key.startswith(BODY):
         header, body = rlp.decode_list(value, 2)
         restored.blocks.append(Block(Header.decode(as_bytes(header)), Block.decode_body(as_bytes(body))))
@@ -78,12 +82,11 @@ def may_vote(own: OwnVotes, height: int, round_number: int) -> bool:
     """BAL-16: never twice at a place, never in an earlier round, never where the ring may have forgotten a vote."""
     if height <= max(own, default=0) - RING:
         return False
-    said = own.get(height)
-    return said is None or said[0] < round_number
+    return max(own.get(height, {}), default=-1) < round_number
 
 
 def remember(own: OwnVotes, height: int, round_number: int, block_hash: bytes) -> None:
     """As the ring does."""
-    own[height] = (round_number, block_hash)
+    own.setdefault(height, {})[round_number] = block_hash
     for old in [known for known in own if known <= height - RING]:
         del own[old]

@@ -5,15 +5,17 @@ the protocol; later rounds exist only where a candidate needs more than half of 
 proof: the votes of the round before, which show that at most one candidate can have been elected in it.
 """
 
+from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.effects import Broadcast, CancelTimer, Persist, Publish, SetTimer
 from raclette.primitives.units import MILLISECOND
 from raclette.protocols.ballot import records
+from raclette.protocols.ballot.book import HEIGHTS_KEPT
 from raclette.protocols.ballot.core import Core
 from raclette.protocols.ballot.election import is_decisive, is_split, still_possible, support
 from raclette.protocols.ballot.messages import Ballots, Vote
 from raclette.protocols.ballot.polls import Polls, Standing
-from raclette.protocols.ballot.records import OwnVotes
+from raclette.protocols.ballot.records import Restored
 from raclette.protocols.ballot.weights import Register
 
 WINDOW = "ballot/window"
@@ -25,10 +27,12 @@ DOUBLINGS_MAX = 20
 class Voter:
     """One node's vote on the children of its head. A node that is not registered only repeats what it heard."""
 
-    def __init__(self, core: Core, polls: Polls, own: OwnVotes) -> None:
+    def __init__(self, core: Core, polls: Polls, restored: Restored) -> None:
         self._core = core
         self._polls = polls
-        self._own = own
+        self._own = restored.votes
+        # Records of candidates that we voted for, with their heights.
+        self._bodies = {records.body_key(block): block.number for block in restored.blocks}
         self._head: Header = core.chain.head
         self._vote_at = 0
         self._opened = False
@@ -43,8 +47,7 @@ class Voter:
         self._head = head
         self._opened = False
         self._patience = 0
-        said = self._own.get(head.number + 1)
-        self.round = said[0] if said is not None else 0
+        self.round = max(self._own.get(head.number + 1, {}), default=0)
         self._vote_at = core.now + core.parameters.window_ms * MILLISECOND
         core.emit(CancelTimer(ROUND), SetTimer(WINDOW, self._vote_at - core.now))
 
@@ -93,12 +96,20 @@ class Voter:
         block = core.chain.block(block_hash)
         if block is None:
             return
-        said = self._own.get(height)
         records.remember(self._own, height, round_number, block_hash)
-        if said is None or said[1] != block_hash:
-            core.emit(Persist(records.body_key(height), records.encode_block(block)))
-        core.emit(Persist(records.vote_key(height), records.encode_vote(height, round_number, block_hash)))
+        self._keep_body(block)
+        core.emit(Persist(records.vote_key(height), records.encode_votes(height, self._own[height])))
         self._polls.hear(None, self._signed(height, round_number, block_hash))
+
+    def _keep_body(self, block: Block) -> None:
+        """Of a candidate that we vote for; those whose votes count no more are forgotten."""
+        core, key = self._core, records.body_key(block)
+        if key not in self._bodies:
+            core.emit(Persist(key, records.encode_block(block)))
+        self._bodies[key] = block.number
+        for old in [known for known, height in self._bodies.items() if height <= block.number - HEIGHTS_KEPT]:
+            del self._bodies[old]
+            core.emit(Persist(old, None))
 
     def _signed(self, height: int, round_number: int, block_hash: bytes) -> Vote:
         """The same bytes each time it is made: signatures are deterministic."""
@@ -110,11 +121,11 @@ class Voter:
     def on_start(self) -> None:
         """BAL-38: what we said before a crash may not have left: say it again, and never anything else there."""
         height = self._head.number + 1
-        said = self._own.get(height)
-        if said is not None and self._core.active:
-            vote = self._signed(height, *said)
-            self._polls.hear(None, vote)
-            self._core.emit(Publish(vote))
+        for round_number, block_hash in self._own.get(height, {}).items():
+            if self._core.active:
+                vote = self._signed(height, round_number, block_hash)
+                self._polls.hear(None, vote)
+                self._core.emit(Publish(vote))
 
     # --- nobody is elected ----------------------------------------------------------------------------------------
 
@@ -134,7 +145,8 @@ class Voter:
 
     def _repeat(self) -> None:
         book, height = self._polls.book, self._head.number + 1
-        votes = [vote for number in book.rounds(height)[-2:] for vote in book.votes(height, number).values()]
+        # Ours and the one before, which shows why it is open; of later ones a liar may have invented any number.
+        votes = [vote for number in (self.round - 1, self.round) for vote in book.votes(height, number).values()]
         if votes and self._core.active:
             self._core.emit(Broadcast(Ballots(tuple(votes))))
 

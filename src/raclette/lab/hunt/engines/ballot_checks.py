@@ -153,11 +153,19 @@ class Evidence(Checker):
 
 
 class Rounds(Checker):
-    """Who votes again holds votes that leave one candidate at most, and votes for that one (BAL-33 to BAL-35)."""
+    """Who votes again holds votes that leave one candidate at most, and votes for that one (BAL-33 to BAL-35). What is
+    said once more after a restart had its reasons before."""
+
+    def __init__(self) -> None:
+        self.judged: set[tuple[int, int, int]] = set()
 
     def said(self, replica: Replica, message: Message) -> None:
         if not isinstance(message, Vote) or message.voter != replica.node_id or not message.round:
             return
+        place = (replica.number, message.height, message.round)
+        if place in self.judged:
+            return
+        self.judged.add(place)
         held = replica.engine.polls.book.votes(message.height, message.round - 1)
         weights, quorum = true_weights(replica.chain), quorum_of(replica.world)
         total, faults = sum(weights.values(), Fraction(0)), Fraction(replica.world.parameters["faults"])
