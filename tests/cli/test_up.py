@@ -104,6 +104,8 @@ def test_a_network_stays_up_serves_a_wallet_and_ends_when_told(shell: Shell, tmp
         shell.env.update(ready["environment"])
         assert shell("send", "bob", "1", "--message", "hi", "--json").json["succeeded"]
         assert [letter["text"] for letter in shell("inbox", "--from", "bob", "--json").json] == ["hi"]
+        assert sorted(peer["name"] for peer in shell("peers", "--json").json) == ["node-1", "node-2", "node-3"]
+        assert "node-2" in shell("peers").out
         shell("wallet", "new", "erin")
         assert shell("register", "erin", "--from", "erin", "--fund", "25", "--json").json["funded"]["succeeded"]
         assert shell("balance", "erin", "--json").json == {"erin": str(25 * 10**18)}

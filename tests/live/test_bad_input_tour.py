@@ -125,7 +125,7 @@ def change(path: Path, old: str, new: str) -> None:
     [
         ("active = true", "aktive = true", 'node.aktive: unknown key; did you mean "active"? accepted: account_key, '),
         ("active = true", 'active = "perhaps"', "node.active: "),
-        ("[rpc]", "[rcp]", 'rcp: unknown key; did you mean "rpc"? accepted: limits, log, '),
+        ("[rpc]", "[rcp]", 'rcp: unknown key; did you mean "rpc"? accepted: faucet, limits, log, '),
         ('level = "error"', 'level = "loud"', "log.level: "),
         ("[node]", "[node", "not TOML: "),
         ('beneficiary = "0x', 'beneficiary = "0y', "node.beneficiary: "),

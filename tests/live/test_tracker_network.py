@@ -27,12 +27,12 @@ from raclette.store.memory import MemoryStore
 FAST = TransportLimits(redial_first=SECOND // 50, redial_last=SECOND // 10)
 
 
-def tracker(store: Store, port: int = 0, ping: int = 30 * SECOND) -> TrackerHost:
+def tracker(store: Store, port: int = 0, ping: int = 30 * SECOND, policy: str = "all") -> TrackerHost:
     transport = TlsTransport(
         b"T" * 32, CHAIN, listen=("127.0.0.1", port), name="tracker", role=Role.TRACKER, limits=FAST
     )
     limits = TrackerLimits(ping_interval=ping)
-    machine = TrackerMachine(store, CHAIN.chain_id, NeighbourPolicy("all"), Random(1), limits)
+    machine = TrackerMachine(store, CHAIN.chain_id, NeighbourPolicy.parse(policy), Random(1), limits)
     return TrackerHost(machine, transport, store)
 
 

@@ -78,6 +78,8 @@ class FakeBackend:
         self.progress: SyncProgress | None = None
         self.batches: list[int] = []
         self.faucet: Faucet | None = None
+        # Peers that a tracker would know, by name.
+        self.known_peers: dict[str, dict[str, Any]] = {}
 
     # The host's side
 
@@ -97,6 +99,9 @@ class FakeBackend:
             except Refused as refused:
                 outcomes.append(refused)
         return outcomes
+
+    async def find_peer(self, name: str) -> dict[str, Any] | None:
+        return self.known_peers.get(name)
 
     async def fund(self, address: bytes, amount: int, *, name: str, request: str, client: str) -> dict[str, Any]:
         if self.faucet is None:

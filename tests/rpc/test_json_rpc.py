@@ -185,6 +185,7 @@ def test_the_node_tells_its_state_under_its_own_names(world: World) -> None:
     assert info["genesisHash"] == "0x" + world.backend.genesis.hash.hex()
     assert call(world, "raclette_peers")[0] == {
         "nodeId": "0x" + "01" * 32,
+        "name": "",
         "height": 3,
         "score": -2,
         "isValidator": True,

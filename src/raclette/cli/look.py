@@ -52,8 +52,10 @@ def peers(rpc: Rpc = DEFAULT_RPC, json: bool = Json) -> None:
     if json:
         print_json(found)
     elif found:
-        rows = ((short(peer["nodeId"]), peer["height"], peer["score"], peer["isValidator"]) for peer in found)
-        print_table("", ("node id", "height", "score", "validator"), rows, numbers=("height", "score"))
+        rows = (
+            (peer["name"], short(peer["nodeId"]), peer["height"], peer["score"], peer["isValidator"]) for peer in found
+        )
+        print_table("", ("name", "node id", "height", "score", "validator"), rows, numbers=("height", "score"))
     else:
         console.print("no peers")
 

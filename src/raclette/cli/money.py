@@ -162,15 +162,22 @@ def inbox(sender: From = None, rpc: Rpc = DEFAULT_RPC, wallet: Folder = None, js
     """Read the sealed messages to and from an account of the wallet."""
     purse = Purse(wallet)
     key = unlocked(purse, sender)
-    found = at_node(rpc, lambda client: verbs.letters(client, key))
+    names = {checksum_address(account.address): account.name for account in purse.accounts()}
+
+    async def work(client: RpcClient) -> list[verbs.Letter]:
+        found = await verbs.letters(client, key)
+        for who in sorted({who for letter in found for who in letter[:2]} - set(names)):
+            names[who] = await verbs.name_of(client, who) or short(who)
+        return found
+
+    found = at_node(rpc, work)
     if json:
         print_json([letter._asdict() | {"value": str(letter.value)} for letter in found])
     elif not found:
         console.print("no messages")
     else:
-        names = {checksum_address(account.address): account.name for account in purse.accounts()}
         for letter in found:
-            sender_name, receiver_name = (names.get(who, short(who)) for who in (letter.sender, letter.receiver))
+            sender_name, receiver_name = (names[who] for who in (letter.sender, letter.receiver))
             line = f"block {letter.block}: {sender_name} to {receiver_name}, {format_amount(letter.value)}"
             console.print(line, style="dim", soft_wrap=True, markup=False)
             console.print("  " + readable(letter.text), soft_wrap=True, markup=False)

@@ -44,7 +44,8 @@ async def chain_id(client: RpcClient) -> int:
 
 
 async def resolve(client: RpcClient, purse: Purse, who: str) -> Recipient:
-    """An address, a name of our own wallet, or one in the chain's directory. Raises ConfigError."""
+    """An address, a name of our own wallet, one in the chain's directory, or a peer's that the tracker knows; the
+    first of these that has it. Raises ConfigError."""
     if who.startswith("0x"):
         try:
             address = parse_address(who)
@@ -55,10 +56,12 @@ async def resolve(client: RpcClient, purse: Purse, who: str) -> Recipient:
     if purse.has(who):
         account = purse.find(who)
         return Recipient(account.address, account.public_key or None, who)
-    found = await client.call("raclette_query", "whois", [who])
+    found = await client.call("raclette_resolve", who)
     if found is None:
-        raise ConfigError(f"nobody called {who!r}: neither in {purse.folder} nor in the chain's directory")
-    return Recipient(parse_address(found["address"]), _key(found["public_key"]), who)
+        raise ConfigError(
+            f"nobody called {who!r}: neither in {purse.folder}, nor in the chain's directory, nor among the peers"
+        )
+    return Recipient(parse_address(found["address"]), _key(found["publicKey"]), who)
 
 
 def _key(text: str | None) -> bytes | None:
@@ -104,6 +107,13 @@ async def register(client: RpcClient, key: AccountKey, name: str, fee: int = 0) 
     nonce = int(await client.call("eth_getTransactionCount", checksum_address(key.address), "pending"), 16)
     raw = directory.sign_registration(key, chain_id=await chain_id(client), nonce=nonce, name=name, fee=fee)
     return {"hash": await client.call("eth_sendRawTransaction", "0x" + raw.hex()), "nonce": nonce}
+
+
+async def name_of(client: RpcClient, address: str) -> str | None:
+    """What the chain's directory calls an address."""
+    account = await client.call("raclette_query", "account", [address])
+    found: str | None = account["name"]
+    return found
 
 
 async def gas_price(client: RpcClient) -> int:

@@ -95,6 +95,9 @@ class TrackerHandler(Protocol):
     def info(self) -> dict[str, Any]:
         """For people. JSON-able."""
 
+    async def whois(self, name: str) -> dict[str, Any] | None:
+        """Whose name this is among the peers, as they say themselves. JSON-able; None if nobody's."""
+
 
 class FaucetHandler(Protocol):
     """Who pays newcomers for this host (`faucet`)."""
@@ -245,6 +248,11 @@ class LiveHost:
     async def submit_many(self, raws: Sequence[bytes]) -> list[bytes | Refused]:
         """As `submit` for each, in order, the signatures recovered off the loop; a refusal is returned, not raised."""
         return await self._submissions.many(raws)
+
+    async def find_peer(self, name: str) -> dict[str, Any] | None:
+        """The peer of that name, as the tracker knows it: `name`, `node_id`, `host`, `port`, `account`, `account_key`.
+        None if there is none, or no tracker."""
+        return await self.tracker_handler.whois(name) if self.tracker_handler is not None else None
 
     async def fund(self, address: bytes, amount: int, *, name: str, request: str, client: str) -> dict[str, Any]:
         """Money for a newcomer, from the operator's faucet. Raises Refused ("no-faucet", and what `Faucet.give`

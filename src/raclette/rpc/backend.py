@@ -30,6 +30,9 @@ class Backend(Protocol):
     async def submit_many(self, raws: list[bytes]) -> list[bytes | Refused]:
         """As `submit`, for each in order; decoded together, in threads. Never raises Refused, but returns it."""
 
+    async def find_peer(self, name: str) -> dict[str, Any] | None:
+        """The peer of that name, as the host's tracker knows it, with `account` and `account_key` (0x text or None)."""
+
     async def fund(self, address: bytes, amount: int, *, name: str, request: str, client: str) -> dict[str, Any]:
         """Money for a newcomer, if this host has a faucet: `hash`, `amount` and `again`. Raises Refused."""
 

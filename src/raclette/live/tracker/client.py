@@ -19,10 +19,11 @@ from raclette.live.tracker.book import Book
 from raclette.live.tracker.messages import NEIGHBOURS_MAX, PAGE_RECORDS, encode, parse
 from raclette.live.tracker.records import PeerRecord, leave_digest, name_key
 from raclette.node.host import Lane
+from raclette.primitives import rlp
 from raclette.primitives.errors import PeerFault
 from raclette.primitives.signing import Signer
 from raclette.primitives.units import MINUTE
-from raclette.store.contract import Batch, Store
+from raclette.store.contract import Batch, Store, Table
 
 _log = structlog.get_logger(room="tracker")
 
@@ -32,6 +33,10 @@ DIRECTORY_MAX = 10_000
 INFO_PEERS_MAX = 256
 # Wait before asking again to be let in, after a refusal that may pass ("tracker-full").
 REJOIN_SECONDS = 30.0
+# How long a restarted peer waits for the tracker, and for its neighbours of before, until it dials everybody it knows.
+ALONE_SECONDS = 10.0
+# Where the neighbours that the tracker gave are kept.
+_NEIGHBOURS_KEY = b"neighbours"
 # How long a question to the tracker may take.
 ANSWER_SECONDS = 5.0
 
@@ -75,17 +80,25 @@ class TrackerClient:
         self._numbers = itertools.count(1)
         self._up = False
         self._rejoin: asyncio.TimerHandle | None = None
+        self._alone: asyncio.TimerHandle | None = None
+        self._reading: asyncio.Task[int] | None = None
 
     def start(self) -> None:
-        """Dial the tracker, and the peers known from before. Call when the transport has started."""
-        for node_id in self._book.listed()[:NEIGHBOURS_MAX]:
-            self._want(self._book.record(node_id))
+        """Dial the tracker, and the neighbours of before; everybody known, if there were none, or if the tracker does
+        not let us in before long. Call when the transport has started."""
+        neighbours = self._kept_neighbours()
+        known = self._book.listed()
+        for node_id in known[:NEIGHBOURS_MAX]:
+            if not neighbours or node_id in neighbours or self._is_needed(node_id):
+                self._want(self._book.record(node_id))
+        self._alone = asyncio.get_running_loop().call_later(ALONE_SECONDS, self._reach_out)
         self._transport.want(self.membership.tracker)
 
     def stop(self) -> None:
         """Tell the tracker that we leave."""
-        if self._rejoin is not None:
-            self._rejoin.cancel()
+        for timer in (self._rejoin, self._alone, self._reading):
+            if timer is not None:
+                timer.cancel()
         if self._up:
             sequence = time.time_ns()
             digest = leave_digest(self.membership.chain_id, self._signer.public_key, sequence)
@@ -104,18 +117,13 @@ class TrackerClient:
             "address": str(self.membership.tracker),
             "joined": self.joined,
             "refusal": self.refusal,
-            "peers": [
-                {
-                    "name": record.name,
-                    "node_id": record.node_id.hex(),
-                    "host": record.host,
-                    "port": record.port,
-                    "account": "0x" + record.account.hex() if record.account else None,
-                    "account_key": "0x" + record.account_key.hex() if record.account_key else None,
-                }
-                for record in self.directory()[:INFO_PEERS_MAX]
-            ],
+            "peers": [_shown(record) for record in self.directory()[:INFO_PEERS_MAX]],
         }
+
+    async def whois(self, name: str) -> dict[str, Any] | None:
+        """As `resolve`, for people. JSON-able."""
+        record = await self.resolve(name)
+        return None if record is None else _shown(record)
 
     async def resolve(self, name: str) -> PeerRecord | None:
         """Whose name this is: the tracker's answer, or what was heard earlier if it does not answer."""
@@ -207,10 +215,29 @@ class TrackerClient:
             return
         self.joined, self.refusal = True, ""
         _log.info("tracker-joined", name=self.membership.name, neighbours=len(said.neighbours))
+        neighbours = []
         for message in said.neighbours[:NEIGHBOURS_MAX]:
             record = self._learn(message)
             if record is not None:
                 self._want(record)
+                neighbours.append(record.node_id)
+        batch = Batch()
+        batch.put(Table.PEERS, _NEIGHBOURS_KEY, rlp.encode(neighbours))
+        self._store.write(batch)
+        # Names of all, also of those that joined before us and are no neighbours.
+        if self._reading is not None:
+            self._reading.cancel()
+        self._reading = asyncio.get_running_loop().create_task(self.refresh())
+
+    def _kept_neighbours(self) -> frozenset[bytes]:
+        kept = self._store.get(Table.PEERS, _NEIGHBOURS_KEY)
+        return frozenset() if kept is None else frozenset(rlp.as_bytes(one) for one in rlp.decode_list(kept))
+
+    def _reach_out(self) -> None:
+        """The tracker is gone: everybody known is a neighbour."""
+        if not self.joined:
+            for node_id in self._book.listed()[:NEIGHBOURS_MAX]:
+                self._want(self._book.record(node_id))
 
     def _try_again(self) -> None:
         if self._up and not self.joined:
@@ -286,3 +313,14 @@ class TrackerClient:
         question = self._questions.get(number)
         if question is not None and not question.done():
             question.set_result(said)
+
+
+def _shown(record: PeerRecord) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "node_id": record.node_id.hex(),
+        "host": record.host,
+        "port": record.port,
+        "account": "0x" + record.account.hex() if record.account else None,
+        "account_key": "0x" + record.account_key.hex() if record.account_key else None,
+    }

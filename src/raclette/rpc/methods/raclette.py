@@ -88,11 +88,14 @@ def node_info(context: Context) -> dict[str, Any]:
 
 
 def peers(context: Context) -> list[dict[str, Any]]:
-    """The linked peers: id, the height they last told, their score (0, and lower for every fault), and whether they
-    have a vote."""
+    """The linked peers: id, name (their own word, perhaps empty), the height they last told, their score (0, and lower
+    for every fault), and whether they have a vote."""
+    links = context.backend.host_info().get("links", ())
+    names = {link["node_id"]: link["name"] for link in links}
     return [
         {
             "nodeId": hex_data(peer.node_id),
+            "name": names.get(peer.node_id.hex(), ""),
             "height": peer.height,
             "score": peer.score,
             "isValidator": peer.is_validator,
