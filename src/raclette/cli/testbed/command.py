@@ -55,6 +55,9 @@ def run_testbed(
     hosts: Annotated[
         Path | None, typer.Option(help="Run on these hosts, over SSH: an inventory file (docs/testbed.md).")
     ] = None,
+    neighbours: Annotated[
+        str, typer.Option(help="Whom the tracker links a newcomer with: all, third (at random), or fanout:N.")
+    ] = "all",
     simulate: Annotated[
         bool, typer.Option("--sim/--no-sim", help="Run the same scenario in the simulator, for comparison.")
     ] = True,
@@ -79,7 +82,7 @@ def run_testbed(
     with ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="raclette-testbed-")))
         with console.status("") if not json else errors.status("") as status:
-            real = asyncio.run(_run(config, folder, wires, hosts, lambda text: status.update(text)))
+            real = asyncio.run(_run(config, folder, wires, hosts, neighbours, lambda text: status.update(text)))
             status.update("the same in the simulator")
             simulated = _simulated(config) if simulate else None
     found = _result(real.report, simulated)
@@ -94,12 +97,14 @@ def run_testbed(
         raise typer.Exit(VERDICT_FAILED)
 
 
-async def _run(config: "SimConfig", folder: Path, wanted: str, hosts: Path | None, progress: Any) -> "BedRun":
+async def _run(
+    config: "SimConfig", folder: Path, wanted: str, hosts: Path | None, neighbours: str, progress: Any
+) -> "BedRun":
     from raclette.cli.testbed.run import run_on_processes
 
     wires = await _open(config, wanted, hosts, progress)
     try:
-        return await run_on_processes(config, folder, wires, progress)
+        return await run_on_processes(config, folder, wires, progress, neighbours=neighbours)
     finally:
         await wires.close()
 

@@ -33,22 +33,28 @@ class BedRun:
     record: RunRecord
 
 
-def not_done(config: SimConfig) -> list[Skipped]:
-    """What of a scenario no process can be made to do."""
+def not_done(config: SimConfig, neighbours: str = "all") -> list[Skipped]:
+    """What of a scenario no process can be made to do, where the tracker links newcomers with `neighbours`."""
     found = [
         Skipped(f"liar n{node:02d}: {spec}", "a real node runs honest code") for node, spec in config.liars.items()
     ]
     if config.hash_shares and len(set(config.hash_shares)) > 1:
         found.append(Skipped("hash-power", "every miner has one thread of this machine"))
     if config.topology != "full":
-        found.append(Skipped(f"topology {config.topology}", "the tracker introduces everybody to everybody"))
+        found.append(Skipped(f"topology {config.topology}", f"the tracker links newcomers with others: {neighbours}"))
     return found
 
 
 async def run_on_processes(
-    config: SimConfig, folder: Path, wires: Wires, progress: Callable[[str], None] = lambda text: None
+    config: SimConfig,
+    folder: Path,
+    wires: Wires,
+    progress: Callable[[str], None] = lambda text: None,
+    *,
+    neighbours: str = "all",
 ) -> BedRun:
-    """Run it; the processes are gone when this returns. Raises ProcessFailed, WiresFailed, ConfigError."""
+    """Run it; the processes are gone when this returns. `neighbours` is the tracker's policy. Raises ProcessFailed,
+    WiresFailed, ConfigError."""
     plan = NetworkPlan(
         folder,
         nodes=config.nodes,
@@ -59,6 +65,7 @@ async def run_on_processes(
         ledger_parameters=sample_parameters(config.ledger, config.accounts, config.workload.count),
         alloc=make_alloc(config),
         wires=wires,
+        neighbours=neighbours,
     )
     progress(f"starting {config.nodes} processes on {wires.name}")
     async with LocalNetwork(plan) as network:
@@ -184,5 +191,7 @@ class _Bed:
             "packets": dict(carried),
             "refused": dict(sorted(self._clients.refused.items())),
             "crashes": self._faults.crashes,
-            "skipped": [vars(each) for each in (*not_done(config), *self._faults.skipped)],
+            "skipped": [
+                vars(each) for each in (*not_done(config, self._network.plan.neighbours), *self._faults.skipped)
+            ],
         }
