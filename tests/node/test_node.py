@@ -1,5 +1,7 @@
 """The whole node, as its users see it: what goes in is one ledger everywhere, and what is broken is refused."""
 
+from typing import Any
+
 import pytest
 from cluster import Cluster
 
@@ -13,7 +15,7 @@ from raclette.primitives.keys import checksum_address
 from raclette.store.contract import Table
 
 
-def transfers(cluster: Cluster, count: int, **kwargs: int) -> list[bytes]:
+def transfers(cluster: Cluster, count: int, **kwargs: Any) -> list[bytes]:
     return sample_transfers(count, 1, cluster.genesis.chain_id, accounts=20, **kwargs)
 
 

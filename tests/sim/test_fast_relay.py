@@ -10,7 +10,7 @@ from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.sim.fast.relay import FastWires
 from raclette.sim.miners import draw_power, make_miners
 from raclette.sim.models import Regions, assign_regions, internet_2019
-from raclette.sim.relay import Relay
+from raclette.sim.relay import Relayed
 from raclette.sim.topology import bitcoin_like, full_mesh, random_regular
 from raclette.sim.wires import ReferenceWires
 from raclette.sim.wiring import Cut, Wiring, regional, uniform
@@ -37,14 +37,14 @@ def cuts_of(topology: str, seed: int) -> tuple[Cut, ...]:
     return (*down, *(Cut(cut.b, cut.a, cut.end + 9 * SECOND, cut.end + 50 * SECOND) for cut in down[::2]))
 
 
-def run(wiring: Wiring, kernel: str, lookahead: int | None = None, blocks: int = 12) -> Relay:
+def run(wiring: Wiring, kernel: str, lookahead: int | None = None, blocks: int = 12) -> Relayed:
     wires = ReferenceWires(wiring, lookahead or 1) if kernel == "reference" else FastWires(wiring, lookahead)
     relay = make_miners(wiring, draw_power(wiring.nodes, wiring.seed), INTERVAL_MS, wires=wires)
     relay.run(blocks)
     return relay
 
 
-def figures(relay: Relay) -> dict[str, Any]:
+def figures(relay: Relayed) -> dict[str, Any]:
     wires = relay.wires
     return {
         "digest": relay.digest(),

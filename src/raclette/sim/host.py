@@ -265,8 +265,8 @@ class Host:
     # Timers
 
     def _delay(self, delay: int) -> int:
-        """How long a delay of its own clock is in truth, rounded up: a timer that fires before its time is set again for
-        what is left, and if that were no time at all, for ever."""
+        """How long a delay of its own clock is in truth, rounded up: a timer that fires before its time is set again
+        for what is left, and if that were no time at all, for ever."""
         if not self.drifts:
             return delay
         return -(-delay * MILLION // max(1, MILLION + sum(ppm for _, ppm in self.drifts)))

@@ -63,6 +63,12 @@ class FakeChain:
     def members(self, block_hash: bytes) -> tuple[Member, ...]:
         return ()
 
+    def pending_from(self, account: bytes) -> bool:
+        return False
+
+    def sends(self, block_hash: bytes, account: bytes) -> bool:
+        return False
+
     def has_pending(self, parent: Header) -> bool:
         return bool(self.pool)
 

@@ -22,7 +22,7 @@ from raclette.sim.faults import CutLink, Impair, Partition
 from raclette.sim.miners import make_miners
 from raclette.sim.models import Lan, Regions, internet_2019, make_model
 from raclette.sim.record import NEVER, UNKNOWN, BlockRecord, Finality, HeadChange, RunRecord, stretch_of
-from raclette.sim.relay import Relay
+from raclette.sim.relay import Relayed
 from raclette.sim.simulate import SimReport
 from raclette.sim.topology import Graph, make_topology
 from raclette.sim.wiring import Cut, Wiring, regional, uniform
@@ -202,7 +202,7 @@ def _run_relay(resolved: Resolved, config: SimConfig) -> tuple[SimReport, RunRec
     return report, record
 
 
-def _relay_record(relay: Relay, config: SimConfig, resolved: Resolved) -> RunRecord:
+def _relay_record(relay: Relayed, config: SimConfig, resolved: Resolved) -> RunRecord:
     record = _new_record(config, resolved.power, by_node=True)
     record.end = max(relay.now, relay.wires.now)
     slots = relay.register.slots
@@ -232,7 +232,7 @@ def _relay_record(relay: Relay, config: SimConfig, resolved: Resolved) -> RunRec
     return record
 
 
-def _relay_violations(relay: Relay, fork_choice: str, end: int) -> list[dict[str, Any]]:
+def _relay_violations(relay: Relayed, fork_choice: str, end: int) -> list[dict[str, Any]]:
     """Everything has arrived that could: does every node follow a branch that nobody's outweighs?"""
     found = []
     lacking = relay.wires.incomplete
