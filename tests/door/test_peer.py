@@ -90,12 +90,13 @@ def test_many_threads_may_add_at_once() -> None:
             assert peer.wait_until(lambda peer=peer: sorted(values(peer)) == list(range(40)))  # type: ignore[misc]
 
 
-def test_replicas_with_votes() -> None:
+@pytest.mark.parametrize("protocol", ["pbft", "simplex", "senate"])
+def test_replicas_with_votes(protocol: str) -> None:
     identities = [Identity(bytes([number]) * 32) for number in range(1, 5)]
     members = [identity.node_id for identity in identities]
     with ExitStack() as stack:
         peers = [
-            stack.enter_context(Peer(f"p{index}", protocol="pbft", members=members, identity=identity))
+            stack.enter_context(Peer(f"p{index}", protocol=protocol, members=members, identity=identity))
             for index, identity in enumerate(identities)
         ]
         for index, peer in enumerate(peers):
