@@ -182,6 +182,17 @@ def test_a_second_vote_is_a_proof_of_guilt_and_does_not_count() -> None:
     assert not world.say(1, block=other)
 
 
+def test_a_second_vote_convicts_also_once_the_height_is_final() -> None:
+    world = OneVoter(3, quorum="2/3")
+    one, other = (world.block(world.chain.genesis, miner, 500) for miner in (1, 2))
+    world.wait(1_000)
+    world.candidate(one)
+    world.candidate(other)
+    world.say(0, 1, 2, block=one)
+    assert world.chain.finalized.hash == one.hash
+    assert accusations(world.say(1, block=other)) == [(voter_id(1), "equivocation-vote")]
+
+
 def test_a_repeated_vote_is_ignored() -> None:
     world = OneVoter(9)
     block = world.block(world.chain.genesis, 1, 500)

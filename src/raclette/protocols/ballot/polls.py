@@ -121,32 +121,32 @@ class Polls:
 
     # --- votes ----------------------------------------------------------------------------------------------------
 
-    def hear(self, peer: bytes | None, vote: Vote) -> bool:
-        """A vote, from anybody. True if it is one that we knew."""
+    def hear(self, peer: bytes | None, vote: Vote) -> None:
+        """A vote, from anybody. At a height that is final it decides nothing, but may still convict its voter."""
         core = self._core
         head = core.chain.head
-        if vote.height <= max(core.final, head.number - HEIGHTS_KEPT) or vote.round > ROUNDS_MAX:
-            return self.book.get(vote.height, vote.round, vote.voter) is not None or vote.height <= core.final
+        if vote.height <= head.number - HEIGHTS_KEPT or vote.round > ROUNDS_MAX:
+            return
         header = core.chain.header(vote.block_hash)
         parent = core.chain.header(header.parent_hash) if header is not None else head
         register = core.register(parent) if parent is not None else None
         if header is not None and header.number != vote.height:
             core.refuse(vote.voter, "vote-height")
-            return False
+            return
         if register is None or not self._may_vote(peer, vote, register, known=header is not None):
-            return False
+            return
         first = self.book.get(vote.height, vote.round, vote.voter)
         if first is not None:
             if first.block_hash != vote.block_hash:
                 self._convict(first, vote)
-            return first.block_hash == vote.block_hash
-        if header is None or parent is None:
+        elif vote.height <= core.final:
+            self.book.add(vote)
+        elif header is None:
             self._hold(peer, vote)
-            return False
-        self.book.add(vote)
-        core.emit(Publish(vote))  # BAL-21
-        self._count(header, vote.round)
-        return False
+        else:
+            self.book.add(vote)
+            core.emit(Publish(vote))  # BAL-21
+            self._count(header, vote.round)
 
     def _may_vote(self, peer: bytes | None, vote: Vote, register: Register, *, known: bool) -> bool:
         """BAL-18: is the voter registered where its candidate stands? Where that is unknown, by our own head's
@@ -226,9 +226,9 @@ class Polls:
     def tidy(self, head: Header) -> None:
         """Forget what can change nothing any more."""
         core = self._core
-        below = max(core.final, head.number - HEIGHTS_KEPT) + 1
+        below = head.number - HEIGHTS_KEPT + 1
         self.book.forget(below)
-        for parent in [parent for parent, number in self._parents.items() if number < below]:
+        for parent in [parent for parent, number in self._parents.items() if number < max(below, core.final)]:
             del self._parents[parent], self._standing[parent]
         for place in [place for place in self._convicted if place[0] < below]:
             del self._convicted[place]
