@@ -10,6 +10,7 @@ from raclette.lab.mutants import Mutant, find_mutant, mutants_of
 from raclette.lab.mutants.planting import Swap, swapped
 from raclette.lab.mutants.registry import MUTANTS
 from raclette.primitives.errors import ConfigError
+from raclette.primitives.units import SECOND
 from raclette.protocols.nakamoto import rules
 from raclette.protocols.pbft.quorum import Committee
 from raclette.sim.config import SimConfig, Workload
@@ -50,6 +51,22 @@ def test_what_is_planted_comes_out_again(mutant: Mutant) -> None:
     with mutant.plant():
         assert all(found(path) is not honest for path, honest in zip(mutant.where, before, strict=True))
     assert all(found(path) is honest for path, honest in zip(mutant.where, before, strict=True))
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=IDS)
+def test_a_quiet_network_runs_with_the_bug(mutant: Mutant) -> None:
+    """A mutant that does not fit the code it is planted in would be caught by its own mistake."""
+    parameters = {"block_interval_s": 1} if mutant.protocol == "nakamoto" else {}
+    config = SimConfig(
+        protocol=mutant.protocol,
+        parameters=parameters,
+        workload=Workload(count=3),
+        accounts=3,
+        duration=2 * SECOND,
+        settle=0,
+    )
+    with mutant.plant():
+        assert simulate(config).events > 0
 
 
 def test_a_planted_bug_is_gone_after_an_exception() -> None:

@@ -4,7 +4,7 @@ Consensus does not notice any of it: every replica makes the same mistake. What 
 money there may be and which transactions anybody ever signed for this chain. The same bugs apply on every protocol.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -107,14 +107,12 @@ def _tree_of_pairs(items: Sequence[bytes]) -> bytes:
     return level[0] if level else EMPTY_ROOT
 
 
-def _reassembly_of_pairs(self: Reassembly, header: Any, ids: bytes, lookup: Any, root: Any = None) -> None:
+def _reassembly_of_pairs(self: Reassembly, header: Any, ids: bytes, lookup: Any, *_: Any, **__: Any) -> None:
     _reassembly_init(self, header, ids, lookup, _tree_of_pairs)
 
 
-def _sync_of_pairs(
-    self: Sync, chain: Any, engine: Any, random: Any, weight: Callable[[], int], limits: Any = None, root: Any = None
-) -> None:
-    _sync_init(self, chain, engine, random, weight, limits, _tree_of_pairs)
+def _sync_of_pairs(self: Sync, *arguments: Any, **keywords: Any) -> None:
+    _sync_init(self, *arguments[:5], **keywords | {"root": _tree_of_pairs})
 
 
 def _finish_forgetting(self: Execute) -> None:

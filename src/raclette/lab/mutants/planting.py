@@ -31,7 +31,6 @@ SAFETY = (
     "no-false-accusation",
     "no-honest-ban",
     "validity",
-    "exception",
 )
 # What fires when honest replicas cannot go on, or only at a price that nothing bounds.
 PROGRESS = ("liveness", "progress", "bounded-views", "left-behind", "livelock", "memory")
