@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
+from raclette.chain.presets import SAMPLE_BALANCE
 from raclette.lab.hunt.nodes.schedule import NodeSchedule
 from raclette.lab.scenario.claims import too_many
 from raclette.primitives.errors import ConfigError
@@ -193,7 +194,14 @@ def draw_config(protocol: str, seed: int) -> NodeSchedule:
         fsync_us=random.choice((0, 200, 200, 5_000)),
         cpu_us=random.choice((20, 500)) if "slow-machines" in features else 0,
     )
+    if protocol == "ballot" and liars:
+        config = replace(config, balances=_poor_liars(config))
     return NodeSchedule(config)
+
+
+def _poor_liars(config: SimConfig) -> tuple[int, ...]:
+    """Where the richest weigh many times as much, a claim about numbers of liars holds for the poorest."""
+    return tuple(SAMPLE_BALANCE // 2 if node in config.liars else SAMPLE_BALANCE for node in range(config.accounts))
 
 
 def with_faults(config: SimConfig) -> SimConfig:
@@ -203,10 +211,10 @@ def with_faults(config: SimConfig) -> SimConfig:
     if config.nodes < 2:
         raise ConfigError(f"nodes: {config.nodes}; accepted with faults are 2 and more")
     random = Random(config.seed, _STREAM + 1)
-    seals = find_protocol(config.protocol).seals
+    entry = find_protocol(config.protocol)
     liars = _draw_liars(random, config.protocol, config.nodes)
     duration = max(config.duration, STORM_MAX_NS)
-    storm = Storm(random, config.nodes, duration, may_wipe=seals)
+    storm = Storm(random, config.nodes, duration, may_wipe=entry.seals and not entry.enrolls)
     return replace(config, faults=_draw_faults(storm), liars=liars, duration=duration)
 
 
