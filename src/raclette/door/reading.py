@@ -7,6 +7,8 @@ protocol has one. Nothing in it is believed: `Blockchain.load_json` gives every 
 import json
 from typing import Any, NamedTuple
 
+import orjson
+
 from raclette.chain.block import BLOCK_TRANSACTIONS_MAX, Block
 from raclette.chain.genesis import Genesis
 from raclette.chain.header import Header
@@ -75,13 +77,13 @@ def read(text: str) -> tuple[Genesis, list[Chapter], bytes]:
     if len(text) > DOCUMENT_MAX:
         raise DecodeError("document", f"{len(text)} characters, at most {DOCUMENT_MAX}")
     try:
-        document = json.loads(text)
+        document = orjson.loads(text)  # bounds nesting itself: the standard parser may exhaust the stack
         if document["format"] != FORMAT:
             raise DecodeError("document", f"format {str(document['format'])[:40]!r}; accepted: {FORMAT!r}")
         genesis = Genesis.from_json(document["genesis"])
         chapters = [_chapter(entry) for entry in document["blocks"]]
         return genesis, chapters, bytes.fromhex(document["head"])
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise DecodeError("document", f"not a chain: {type(error).__name__} {error}") from None
     except json.JSONDecodeError as error:
         raise DecodeError("document", f"not JSON: {error}") from None
