@@ -41,7 +41,7 @@ types: $(VENV)/dev.stamp
 	$(BIN)/mypy
 
 imports: $(VENV)/dev.stamp
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 ci: test lint types imports ## What .ci/run runs
 
