@@ -171,7 +171,7 @@ EXPERIMENT = Experiment(
         Parameter("liars", "of them, who vote twice and pay twice", 2, 1, 33, whole=True),
         Parameter("blocks", "length of each chain", 110, 5, 10_000, quick=15, whole=True),
         Parameter("confirmations", "after which a merchant delivers", (1, 3), 1, 50, whole=True),
-        Parameter("runs", "chains for each quorum", 2, 1, 100, quick=1, whole=True),
+        Parameter("runs", "chains for each quorum", 1, 1, 100, whole=True),
     ),
     run=run,
 )
