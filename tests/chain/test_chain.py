@@ -94,6 +94,23 @@ def test_checking_what_one_built_executes_nothing_again() -> None:
     assert chain.executed(sealed.hash).header == sealed.header
 
 
+def test_both_fields_that_no_seal_covers_are_the_engines_business() -> None:
+    pool = Pool()
+    chain, ledger = counting_chain(pool)
+    pool.waiting = [LEDGER.decode(pay(ALICE, BOB, 1, 0))]
+    block = chain.build(chain.genesis, Draft(1, MINER, mix_hash=b"\6" * 32, nonce=b"\7" * 8))
+    assert (block.header.mix_hash, block.header.nonce) == (b"\6" * 32, b"\7" * 8)
+    chain.check(block)
+    assert ledger.executions == 1
+    other, _ = counting_chain(Pool())
+    other.check(block)
+    other.adopt(block.hash)
+    assert other.head == block.header
+    again = chain.build(chain.genesis, Draft(1, MINER, mix_hash=b"\5" * 32))
+    chain.check(Block(again.header, again.transactions))
+    assert chain.header(again.hash) == again.header != block.header
+
+
 def test_a_block_built_on_an_unadopted_one_leaves_out_its_transactions() -> None:
     """PBFT proposes several blocks ahead of the head."""
     pool = Pool()
@@ -147,7 +164,6 @@ def test_blocks_are_built_and_checked_within_the_limits(limits: ChainLimits) -> 
         ({"base_fee": 1}, "base-fee"),
         ({"gas_used": GAS * 3}, "gas-used"),
         ({"gas_used": 2**62}, "gas-used"),
-        ({"mix_hash": b"\1" * 32}, "mix-hash"),
         ({"uncles_hash": b"\1" * 32}, "uncles"),
         ({"logs_bloom": b"\1" * 256}, "logs-bloom"),
         ({"extra_data": bytes(5000)}, "extra-data"),

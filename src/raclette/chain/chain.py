@@ -169,7 +169,7 @@ class Chain(ChainReads):
                 "below-final", f"block {header.number} branches off below the final {self.finalized.number}"
             )
         built = self._built.get(header.prehash)
-        if built is not None and built.block.transactions == block.transactions and not any(header.mix_hash):
+        if built is not None and built.block.transactions == block.transactions:
             self._enter(block, parent, built)
         else:
             self._executor.check_form(block, parent)

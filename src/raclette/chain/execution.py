@@ -13,7 +13,7 @@ from raclette.chain.roots import ordered_root
 from raclette.chain.state import Changes, StateJournal, StateLayer
 from raclette.chain.trie import Trie
 from raclette.primitives.errors import InvalidBlock, Refused
-from raclette.primitives.hashing import ZERO_HASH, keccak256
+from raclette.primitives.hashing import keccak256
 
 # Hashed keys remembered, about 250 bytes each: the accounts that pay today pay tomorrow.
 PATHS_REMEMBERED_MAX = 100_000
@@ -36,6 +36,10 @@ class DraftLike(Protocol):
     def sample(self) -> int: ...
     @property
     def sample_seed(self) -> int: ...
+    @property
+    def mix_hash(self) -> bytes: ...
+    @property
+    def nonce(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ class Executor:
             gas_limit=parent.gas_limit,
             gas_used=result.gas_used,
             extra_data=draft.extra_data,
+            mix_hash=draft.mix_hash,
+            nonce=draft.nonce,
             base_fee=parent.base_fee,
         )
         executed = Executed(header, tuple(result.receipts), tuple(result.included))
@@ -106,7 +112,8 @@ class Executor:
             yield transaction
 
     def check_form(self, block: Block, parent: Header) -> None:
-        """Everything that needs no execution, cheapest first. Raises InvalidBlock."""
+        """Everything that needs no execution, cheapest first. What `mix_hash` and nonce hold is the engine's business,
+        as are time, difficulty and author. Raises InvalidBlock."""
         header = block.header
         count, size = len(block.transactions), sum(map(len, block.transactions))
         if header.number != parent.number + 1:
@@ -117,9 +124,6 @@ class Executor:
             raise InvalidBlock("base-fee", f"{header.base_fee}, the chain's is {parent.base_fee}")
         if header.gas_used > header.gas_limit:
             raise InvalidBlock("gas-used", f"{header.gas_used} of {header.gas_limit}")
-        # No seal covers mix_hash: were it free, one block could have many hashes.
-        if header.mix_hash != ZERO_HASH:
-            raise InvalidBlock("mix-hash", "not zero")
         if header.uncles_hash != EMPTY_UNCLES_HASH:
             raise InvalidBlock("uncles", "this chain has none")
         if header.logs_bloom != ZERO_BLOOM:

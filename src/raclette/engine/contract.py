@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from raclette.chain.block import Block
-from raclette.chain.header import ZERO_ADDRESS, Header
+from raclette.chain.header import ZERO_ADDRESS, ZERO_NONCE, Header
 from raclette.chain.ledger import StateReader
 from raclette.chain.roll import Member
 from raclette.engine.effects import Effect
 from raclette.engine.events import Event
 from raclette.engine.message import Message
+from raclette.engine.nesting import ALONE, Frame
+from raclette.primitives.hashing import ZERO_HASH
 from raclette.primitives.signing import Claim, Signer
 
 Lookup: TypeAlias = Callable[[bytes], Header | None]
@@ -28,6 +30,7 @@ class Draft(NamedTuple):
 
     `transactions_max` is the protocol's own limit, if it has one below the chain's (0: none). If `sample` is not 0, the
     block's transactions are the best of so many drawn from those that wait, by a lottery seeded with `sample_seed`.
+    `mix_hash` (32 bytes) and `nonce` (8) are for engines inside another: see `nesting`. A seal replaces the nonce.
     """
 
     timestamp: int
@@ -37,6 +40,8 @@ class Draft(NamedTuple):
     transactions_max: int = 0
     sample: int = 0
     sample_seed: int = 0
+    mix_hash: bytes = ZERO_HASH
+    nonce: bytes = ZERO_NONCE
 
 
 class ChainView(Protocol):
@@ -48,7 +53,8 @@ class ChainView(Protocol):
 
     @property
     def genesis(self) -> Header:
-        """Block 0."""
+        """The block that this engine starts from and never votes on: block 0, or the block on which an engine around
+        it has started it."""
 
     @property
     def head(self) -> Header:
@@ -152,6 +158,8 @@ class EngineSetup(NamedTuple):
     records: Mapping[bytes, bytes]
     # True if this node should propose, mine or vote; an observer only follows.
     active: bool = True
+    # The engine around this one, if there is one: see `nesting`.
+    frame: Frame = ALONE
 
 
 EngineFactory: TypeAlias = Callable[[EngineSetup], Engine]

@@ -102,6 +102,8 @@ class LightChain:
             transactions_root=root,
             difficulty=draft.difficulty,
             extra_data=draft.extra_data,
+            mix_hash=draft.mix_hash,
+            nonce=draft.nonce,
         )
         block = Block(header, transactions)
         self._blocks[block.hash] = block

@@ -14,14 +14,13 @@ state.
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-from raclette.chain.header import ZERO_NONCE, Header
+from raclette.chain.header import Header
 from raclette.engine.ballot import Ballot
 from raclette.engine.contract import EngineSetup, Lookup
 from raclette.engine.effects import Effect
 from raclette.engine.events import BlockReceived, Event, Gathered, Pending, Received, Sealed, Started, TimerFired
 from raclette.engine.message import Message
 from raclette.primitives.errors import InvalidHeader, NotYet
-from raclette.primitives.hashing import ZERO_HASH
 from raclette.primitives.signing import Claim
 from raclette.primitives.units import SECOND
 from raclette.protocols.parameters import parse_parameters
@@ -170,11 +169,15 @@ class PbftEngine:
         core = self.core
         return (
             not core.active
-            or self._pending
+            or self._is_work_waiting()
             or self._is_waiting()
             or bool(core.wanted)
             or any(height > core.final.number for height in core.slots)
         )
+
+    def _is_work_waiting(self) -> bool:
+        """Do transactions wait, as far as we know, or (PBFT-73) an engine around us?"""
+        return self._pending or self.core.frame.wanted(self.core.final)
 
     def _is_waiting(self) -> bool:
         """Does the primary of this view owe us a final block? What single backups say is not enough."""
@@ -199,7 +202,7 @@ class PbftEngine:
             needed = False
         elif core.active:
             # PBFT-54: patience is measured only while there is something to order.
-            needed = self._pending or self._is_waiting()
+            needed = self._is_work_waiting() or self._is_waiting()
         else:
             needed = self.view_changing.is_quorum_waiting
         in_flight = self.ordering.in_flight
@@ -220,7 +223,7 @@ class PbftEngine:
         return self.core.codec.decode(payload)
 
     def check_header(self, header: Header, parent: Header, lookup: Lookup, now: int) -> None:
-        """PBFT-13, PBFT-18. Raises InvalidHeader."""
+        """PBFT-13, PBFT-18, PBFT-71. Raises InvalidHeader; NotYet (after everything else holds) if it is too early."""
         self._check_follows(header, parent, now)
 
     def _check_follows(self, header: Header, parent: Header, now: int) -> None:
@@ -230,10 +233,11 @@ class PbftEngine:
             raise InvalidHeader("header-time", f"{header.timestamp} before its parent's {parent.timestamp}")
         if header.timestamp > now // SECOND + self.core.parameters.clock_drift_s:
             raise NotYet("header-time", f"{header.timestamp} ahead of the clock {now // SECOND}")
-        if header.difficulty != 1 or header.mix_hash != ZERO_HASH or header.nonce != ZERO_NONCE:
+        if header.difficulty != 1:
             raise InvalidHeader("header-seal", "a block of pbft carries no proof of work")
         if header.extra_data not in self.core.committee.numbers:
             raise InvalidHeader("header-proposer", "extra data is not the node id of a validator")
+        self.core.frame.check(header, parent, now)
 
     def check_certificate(self, header: Header, certificate: bytes) -> tuple[Claim, ...]:
         """The COMMITs of a quorum for `header` or a descendant shown. Raises InvalidCertificate."""

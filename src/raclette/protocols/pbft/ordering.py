@@ -10,7 +10,7 @@ from typing import Any
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.contract import Draft
-from raclette.primitives.errors import PeerFault
+from raclette.primitives.errors import NotYet, PeerFault
 from raclette.primitives.units import SECOND
 from raclette.protocols.pbft import records
 from raclette.protocols.pbft.core import Core
@@ -151,7 +151,11 @@ class Ordering:
             return False
         if header.timestamp > core.now // SECOND + core.parameters.clock_drift_s:
             return False
-        reason = self._refusal(core.tip, slot.proposal.sender, header, block)
+        try:
+            reason = self._refusal(core.tip, slot.proposal.sender, header, block)
+        except NotYet:
+            # PBFT-71: nobody's fault; it stays, and is looked at again at the next event.
+            return False
         slot.proposal = None
         if reason:
             slot.refused_view = core.view
@@ -163,7 +167,7 @@ class Ordering:
         return True
 
     def _refusal(self, tip: Header, sender: int, header: Header, block: Block) -> str:
-        """Why this block may not follow our tip in this view; empty if it may."""
+        """Why this block may not follow our tip in this view; empty if it may. Raises NotYet if that cannot be said."""
         core = self.core
         # PBFT-12: the parent is the block we accepted before it in this view.
         if header.parent_hash != tip.hash:
@@ -171,11 +175,13 @@ class Ordering:
         # PBFT-13: made by this view's primary, and worth its height.
         if header.extra_data != core.committee.ids[sender]:
             return "proposal-author"
-        if not block.transactions:
+        if not core.frame.worth(block):
             return "proposal-empty"
         try:
             self.check_header(header, tip, core.now)
             core.chain.check(block)
+        except NotYet:
+            raise
         except PeerFault as fault:
             return f"proposal-{fault.reason}"
         return ""
@@ -248,16 +254,22 @@ class Ordering:
             return
         height = tip.number + 1
         # PBFT-17: within the watermarks, and never twice for a height of this view.
-        if not core.in_window(height) or height in core.voted or not core.chain.has_pending(tip):
+        if not core.in_window(height) or height in core.voted:
             return
+        if not core.chain.has_pending(tip) and not core.frame.wanted(tip):
+            return
+        # PBFT-72: what our block carries for an engine around us.
+        mark = core.frame.mark(tip, core.now)
         draft = Draft(
             # PBFT-18: not before the parent.
             timestamp=max(tip.timestamp, core.now // SECOND),
             beneficiary=core.beneficiary,
             extra_data=core.committee.ids[core.me],
+            mix_hash=mark.mix_hash,
+            nonce=mark.nonce,
         )
         block = core.chain.build(tip, draft)
-        if not block.transactions:
+        if not core.frame.worth(block):
             return
         prepare = self._cast(core.me, block.header, block)
         core.tip = block.header

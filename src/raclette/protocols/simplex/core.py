@@ -40,6 +40,8 @@ class Core:
         self.chain = setup.chain
         self.signer = setup.signer
         self.beneficiary = setup.beneficiary
+        # SIM-70: the engine around this one.
+        self.frame = setup.frame
         self.committee = Committee(parameters.node_ids, setup.chain.chain_id)
         self.codec = Codec(self.committee)
         number = self.committee.numbers.get(setup.signer.public_key)

@@ -15,14 +15,13 @@ state.
 from collections.abc import Callable
 from typing import Any
 
-from raclette.chain.header import ZERO_NONCE, Header
+from raclette.chain.header import Header
 from raclette.engine.ballot import Ballot
 from raclette.engine.contract import EngineSetup, Lookup
 from raclette.engine.effects import Effect
 from raclette.engine.events import BlockReceived, Event, Gathered, Pending, Received, Sealed, Started, TimerFired
 from raclette.engine.message import Message
 from raclette.primitives.errors import InvalidHeader, NotYet
-from raclette.primitives.hashing import ZERO_HASH
 from raclette.primitives.signing import Claim
 from raclette.primitives.units import SECOND
 from raclette.protocols.parameters import parse_parameters
@@ -113,10 +112,19 @@ class SimplexEngine:
         """Is a notarized block waiting to become final?"""
         return bool(self.core.notarized) or self.finality.missing is not None
 
+    def _is_work_waiting(self) -> bool:
+        """Do transactions wait, as far as we know, or (SIM-73) an engine around us?"""
+        return self._pending or self.core.frame.wanted(self.core.final)
+
     def _has_work(self) -> bool:
         """SIM-54: does our iteration owe us something? f others who gave it up are not enough to say so."""
         core, voting = self.core, self.voting
-        return self._pending or self._is_unfinal or voting.in_play() or voting.impatient() > core.committee.faults
+        return (
+            self._is_work_waiting()
+            or self._is_unfinal
+            or voting.in_play()
+            or voting.impatient() > core.committee.faults
+        )
 
     def _is_unsettled(self) -> bool:
         """Is there anything that a lost message could be holding up?"""
@@ -132,7 +140,7 @@ class SimplexEngine:
         active = core.me is not None and self._has_work()
         self.timers.update(
             patience=active and not core.promises.dummied,
-            fills_first=not self._pending,
+            fills_first=not self._is_work_waiting(),
             fill=active
             and core.is_leader
             and not core.promises.voted
@@ -151,7 +159,7 @@ class SimplexEngine:
         return self.core.codec.decode(payload)
 
     def check_header(self, header: Header, parent: Header, lookup: Lookup, now: int) -> None:
-        """SIM-13, SIM-18. Raises InvalidHeader."""
+        """SIM-13, SIM-18, SIM-71. Raises InvalidHeader; NotYet (after everything else holds) if it is too early."""
         self._check_follows(header, parent, now)
 
     def _check_follows(self, header: Header, parent: Header, now: int) -> None:
@@ -162,13 +170,14 @@ class SimplexEngine:
             raise InvalidHeader("header-time", f"{header.timestamp} before its parent's {parent.timestamp}")
         if header.timestamp > now // SECOND + self.core.parameters.clock_drift_s:
             raise NotYet("header-time", f"{header.timestamp} ahead of the clock {now // SECOND}")
-        if header.difficulty != 1 or header.mix_hash != ZERO_HASH or header.nonce != ZERO_NONCE:
+        if header.difficulty != 1:
             raise InvalidHeader("header-seal", "a block of simplex carries no proof of work")
         iteration = iteration_of(header)
         if iteration <= iteration_of(parent):
             raise InvalidHeader("header-iteration", f"{iteration} after {iteration_of(parent)}")
         if header.extra_data != extra_data(committee.ids[committee.leader(iteration)], iteration):
             raise InvalidHeader("header-proposer", "extra data does not name the leader of its iteration")
+        self.core.frame.check(header, parent, now)
 
     def check_certificate(self, header: Header, certificate: bytes) -> tuple[Claim, ...]:
         """The FINALIZEs of a quorum for `header` or a descendant shown. Raises InvalidCertificate."""

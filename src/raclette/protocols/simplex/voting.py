@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.contract import Draft
-from raclette.primitives.errors import PeerFault
+from raclette.primitives.errors import NotYet, PeerFault
 from raclette.primitives.units import SECOND
 from raclette.protocols.committee import Votes
 from raclette.protocols.simplex.codec import PROOFS_MAX
@@ -186,8 +186,12 @@ class Voting:
             return False
         if header.timestamp > core.now // SECOND + core.parameters.clock_drift_s:
             return False
-        reason = self._refusal(parent, header, block)
         sender = slot.proposal.sender
+        try:
+            reason = self._refusal(parent, header, block)
+        except NotYet:
+            # SIM-71: nobody's fault; it stays, and is looked at again at the next event.
+            return False
         slot.proposal = None
         if reason:
             slot.refused = True
@@ -213,10 +217,13 @@ class Voting:
         return all(between in core.dummies for between in range(begun + 1, iteration))
 
     def _refusal(self, parent: Header, header: Header, block: Block) -> str:
-        """Why this block may not be voted for; empty if it may. SIM-13: header, execution and roots."""
+        """Why this block may not be voted for; empty if it may. SIM-13: header, execution and roots. Raises NotYet if
+        that cannot be said."""
         try:
             self.check_header(header, parent, self.core.now)
             self.core.chain.check(block)
+        except NotYet:
+            raise
         except PeerFault as fault:
             return f"proposal-{fault.reason}"
         return ""
@@ -264,16 +271,23 @@ class Voting:
         if not core.is_leader or core.me is None or core.promises.voted:
             return
         parent = self.parent()
-        if parent is None or not (core.chain.has_pending(parent) or (fill and parent.number > core.final.number)):
+        if parent is None:
             return
+        fills = fill and parent.number > core.final.number
+        if not (core.chain.has_pending(parent) or fills or core.frame.wanted(parent)):
+            return
+        # SIM-72: what our block carries for an engine around us.
+        mark = core.frame.mark(parent, core.now)
         draft = Draft(
             # SIM-18: not before the parent.
             timestamp=max(parent.timestamp, core.now // SECOND),
             beneficiary=core.beneficiary,
             extra_data=extra_data(core.signer.public_key, core.iteration),
+            mix_hash=mark.mix_hash,
+            nonce=mark.nonce,
         )
         block = core.chain.build(parent, draft)
-        if not block.transactions and parent.number == core.final.number:
+        if parent.number == core.final.number and not core.frame.worth(block):
             return
         core.chain.check(block)
         vote = self._cast(core.me, block)
