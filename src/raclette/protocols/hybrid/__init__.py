@@ -1,0 +1,1 @@
+"""Hybrid consensus: proof of work elects a committee, the committee orders."""
