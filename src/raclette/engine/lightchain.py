@@ -51,7 +51,7 @@ class LightChain:
         self.finalized = self.genesis
         self._blocks: dict[bytes, Block] = {self.genesis.hash: Block(self.genesis)}
         self._certificates: dict[bytes, bytes] = {}
-        self._canonical: dict[int, Header] = {0: self.genesis}
+        self._canonical: dict[int, Header] = {self.genesis.number: self.genesis}
         # Who is on the roll, at every block: set it before the engine starts.
         self.roll: tuple[Member, ...] = ()
         # Transactions on the adopted branch, and those that wait, in order of arrival.
@@ -168,11 +168,11 @@ class LightChain:
         """What a crash leaves: the final branch and its certificates."""
         copy = LightChain(self.chain_id, self.genesis)
         copy.roll = self.roll
-        for number in range(1, self.finalized.number + 1):
+        for number in range(self.genesis.number + 1, self.finalized.number + 1):
             block = self._blocks[self._canonical[number].hash]
             copy._blocks[block.hash] = block
             copy._certificates[block.hash] = self._certificates.get(block.hash, b"")
-        if self.finalized.number:
+        if self.finalized.number > self.genesis.number:
             copy.adopt(self.finalized.hash)
             copy.finalized = self.finalized
         return copy

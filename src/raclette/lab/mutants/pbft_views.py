@@ -40,7 +40,7 @@ def _choose_freely(self: ViewChanging, message: NewView) -> Base:
 
 def _choose_or_final(self: ViewChanging, message: NewView) -> Base:
     """As if nothing below what is final here had to be voted on again: a view with no prepared block begins there."""
-    chosen = choose_base(message.view_changes, self.core.chain.genesis.hash)
+    chosen = choose_base(message.view_changes, self.core.chain.genesis)
     return chosen if chosen.holder is not None else _from_final(self)
 
 

@@ -42,7 +42,9 @@ class Core:
 
         self.view = 0
         self.active = True
-        self.base_height = 0
+        # PBFT-74: the number of the block that we start from; nothing at or below it is ours to vote on.
+        self.start = setup.chain.genesis.number
+        self.base_height = self.start
         self.base_hash = setup.chain.genesis.hash
         self.new_view: NewView | None = None
         self.view_changes: dict[int, ViewChange] = {}
@@ -57,7 +59,7 @@ class Core:
         self.touched: set[int] = set()
         self.prepared: Certificate | None = None
 
-        self.low = 0
+        self.low = self.start
         self.checkpoint: Certificate | None = None
         # hash -> peer we asked last.
         self.wanted: dict[bytes, bytes] = {}

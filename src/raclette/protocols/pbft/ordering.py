@@ -123,7 +123,7 @@ class Ordering:
         core = self.core
         if core.tip is not None or not core.active:
             return
-        base = core.chain.genesis if core.base_height == 0 else core.chain.header(core.base_hash)
+        base = core.chain.genesis if core.base_height == core.start else core.chain.header(core.base_hash)
         if base is None:
             core.want(core.base_hash, core.committee.ids[core.committee.primary(core.view)])
             return

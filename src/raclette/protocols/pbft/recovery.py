@@ -70,7 +70,7 @@ class Recovery:
     def status(self) -> Status:
         """Where we stand."""
         core = self.core
-        tip = core.tip.number if core.tip is not None else 0
+        tip = core.tip.number if core.tip is not None else core.start
         return Status(core.view, core.active, core.final.number, tip, core.low)
 
     def send_status(self) -> None:
@@ -124,6 +124,8 @@ class Recovery:
 
     def _final_block(self) -> Committed | None:
         core = self.core
+        if core.final.number == core.start:
+            return None
         certificate = core.chain.certificate(core.final.hash)
         block = core.chain.block(core.final.hash)
         if not certificate or block is None:
@@ -204,9 +206,10 @@ class Recovery:
 
     def _walk_to_tip(self, me: int) -> None:
         core = self.core
-        tip = core.chain.genesis if core.base_height == 0 else core.chain.header(core.base_hash)
-        final_proof = core.chain.certificate(core.final.hash)
-        if final_proof and core.final.number > 0:
+        tip = core.chain.genesis if core.base_height == core.start else core.chain.header(core.base_hash)
+        # PBFT-74: what proves the block that we start from is not ours to read.
+        final_proof = core.chain.certificate(core.final.hash) if core.final.number > core.start else b""
+        if final_proof:
             proof = core.codec.decode_finality(core.final, final_proof)
             if proof.view == core.view and proof.top is core.final and (tip is None or tip.number < core.final.number):
                 tip = core.final

@@ -40,7 +40,7 @@ class ViewChanging:
         if change.sender == core.me or change.view < core.view or (change.view == core.view and core.active):
             return
         kept = core.view_changes.get(change.sender)
-        if (kept is not None and kept.view >= change.view) or not is_valid(change):
+        if (kept is not None and kept.view >= change.view) or not is_valid(change, core.start):
             return
         core.view_changes[change.sender] = change
         if change.checkpoint is not None:
@@ -95,12 +95,14 @@ class ViewChanging:
         return (
             len(senders) == len(message.view_changes) >= self.core.committee.quorum
             and message.view > 0
-            and all(change.view == message.view and is_valid(change) for change in message.view_changes)
+            and all(
+                change.view == message.view and is_valid(change, self.core.start) for change in message.view_changes
+            )
         )
 
     def choose(self, message: NewView) -> Base:
         """Everybody computes it from the same VIEW-CHANGEs; the primary has no say."""
-        return choose_base(message.view_changes, self.core.chain.genesis.hash)
+        return choose_base(message.view_changes, self.core.chain.genesis)
 
     def _enter(self, message: NewView) -> None:
         core = self.core
@@ -113,9 +115,10 @@ class ViewChanging:
                 self.checkpoints.learn(change.checkpoint)
 
 
-def is_valid(change: ViewChange) -> bool:
-    """PBFT-38: what the signatures alone do not say. One that fails is ignored by itself, the others count."""
+def is_valid(change: ViewChange, start: int) -> bool:
+    """PBFT-38: what the signatures alone do not say. One that fails is ignored by itself, the others count. `start` is
+    the number of the block that everybody starts from."""
     prepared, checkpoint = change.prepared, change.checkpoint
-    if prepared is not None and (prepared.view >= change.view or prepared.height < 1):
+    if prepared is not None and (prepared.view >= change.view or prepared.height <= start):
         return False
-    return checkpoint is None or (checkpoint.view == 0 and checkpoint.height >= 1)
+    return checkpoint is None or (checkpoint.view == 0 and checkpoint.height > start)

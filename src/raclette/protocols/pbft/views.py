@@ -9,21 +9,23 @@ spec/pbft.md, "Why two honest replicas never finalise different blocks").
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from raclette.chain.header import Header
 from raclette.protocols.pbft import records
 from raclette.protocols.pbft.core import Core
 from raclette.protocols.pbft.messages import NewView, ViewChange
 
 
 class Base(NamedTuple):
-    """The block a view starts from, and a replica that says it holds it (None for genesis)."""
+    """The block a view starts from, and a replica that says it holds it (None for the first block of all)."""
 
     height: int
     block_hash: bytes
     holder: int | None
 
 
-def choose_base(view_changes: Iterable[ViewChange], genesis_hash: bytes) -> Base:
-    """PBFT-32: the prepared block of the highest rank, (view, height), among the VIEW-CHANGEs, or genesis.
+def choose_base(view_changes: Iterable[ViewChange], first: Header) -> Base:
+    """PBFT-32: the prepared block of the highest rank, (view, height), among the VIEW-CHANGEs, or the
+    block that we start from (PBFT-74: genesis, without an engine around).
 
     Castro & Liskov 1999, 4.4: "the one with the highest view number"; the height decides among certificates of one
     view, where the higher block contains the lower.
@@ -34,7 +36,7 @@ def choose_base(view_changes: Iterable[ViewChange], genesis_hash: bytes) -> Base
         if change.prepared is not None and (best is None or change.prepared.rank > best.rank):
             best, holder = change.prepared, change.sender
     if best is None:
-        return Base(0, genesis_hash, None)
+        return Base(first.number, first.hash, None)
     return Base(best.height, best.block_hash, holder)
 
 

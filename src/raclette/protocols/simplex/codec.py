@@ -48,10 +48,11 @@ class FinalityProof(NamedTuple):
 
 
 class Codec:
-    """Encodes and decodes for one committee. Pure and thread-safe."""
+    """Encodes and decodes for one committee that starts from a block of number `start`. Pure and thread-safe."""
 
-    def __init__(self, committee: Committee) -> None:
+    def __init__(self, committee: Committee, start: int = 0) -> None:
         self.committee = committee
+        self.start = start
         certificate = committee.votes_bytes_max + 60
         self._finality_max = (DESCENDANTS_MAX + 1) * (HEADER_BYTES_MAX + 4) + certificate
         proposal = HEADER_BYTES_MAX + VOTE_BYTES_MAX + PROOFS_MAX * certificate
@@ -150,7 +151,7 @@ class Codec:
             if child.parent_hash != top.hash or child.number != top.number + 1:
                 raise InvalidCertificate("certificate-chain", f"header {child.number} does not follow {top.number}")
             top = child
-        digest = self.committee.digest(Phase.FINALIZED, iteration_of(top), top.hash)
+        digest = self.committee.digest(Phase.FINALIZED, iteration_of(top, self.start), top.hash)
         return FinalityProof(votes, descendants, top, self.committee.claims(digest, votes))
 
     def _claim(self, sender: int, digest: bytes, signature: Item) -> Claim:
@@ -166,7 +167,7 @@ class Codec:
     def _proposal(self, items: list[Item]) -> Proposal:
         header_item, signature, certificates_item = expect(items, 3)
         header = Header.decode(as_bytes(header_item))
-        if len(header.extra_data) != EXTRA_BYTES or not iteration_of(header):
+        if len(header.extra_data) != EXTRA_BYTES or not iteration_of(header, self.start):
             raise DecodeError("proposal-extra", "extra data is not a node id and an iteration")
         listed = as_list(certificates_item)
         if len(listed) > PROOFS_MAX:

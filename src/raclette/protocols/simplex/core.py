@@ -43,7 +43,9 @@ class Core:
         # SIM-70: the engine around this one.
         self.frame = setup.frame
         self.committee = Committee(parameters.node_ids, setup.chain.chain_id)
-        self.codec = Codec(self.committee)
+        # SIM-74: the number of the block that we start from; nothing at or below it is ours to vote on.
+        self.start = setup.chain.genesis.number
+        self.codec = Codec(self.committee, self.start)
         number = self.committee.numbers.get(setup.signer.public_key)
         # SIM-7: without a vote (not a validator, or told to watch), a node only follows certificates.
         self.me: int | None = number if setup.active else None
@@ -53,7 +55,7 @@ class Core:
         # The iteration we are in, and what we said there: our promises.
         self.promises = Promises()
         self.final = setup.chain.finalized
-        self.final_iteration = iteration_of(self.final)
+        self.final_iteration = self.iteration_of(self.final)
         # Finalization of `final` itself, if we hold one: what a proposal on top of it shows.
         self.final_proof: Certificate | None = None
         # iteration -> its notarized block, and its notarized dummy block; above the last final block's.
@@ -133,6 +135,10 @@ class Core:
     def iteration(self) -> int:
         """The one we are in."""
         return self.promises.iteration
+
+    def iteration_of(self, header: Header) -> int:
+        """In which a block was proposed; 0 for the one that we start from."""
+        return iteration_of(header, self.start)
 
     @property
     def is_leader(self) -> bool:

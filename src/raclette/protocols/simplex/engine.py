@@ -31,7 +31,7 @@ from raclette.protocols.simplex.finality import Finality
 from raclette.protocols.simplex.messages import VOTES, Finalized, Notarized, Proposal, Status, Vote
 from raclette.protocols.simplex.parameters import Parameters
 from raclette.protocols.simplex.recovery import Recovery
-from raclette.protocols.simplex.statements import Phase, extra_data, iteration_of
+from raclette.protocols.simplex.statements import Phase, extra_data
 from raclette.protocols.simplex.timers import Timers
 from raclette.protocols.simplex.voting import Voting
 
@@ -172,9 +172,9 @@ class SimplexEngine:
             raise NotYet("header-time", f"{header.timestamp} ahead of the clock {now // SECOND}")
         if header.difficulty != 1:
             raise InvalidHeader("header-seal", "a block of simplex carries no proof of work")
-        iteration = iteration_of(header)
-        if iteration <= iteration_of(parent):
-            raise InvalidHeader("header-iteration", f"{iteration} after {iteration_of(parent)}")
+        iteration, before = self.core.iteration_of(header), self.core.iteration_of(parent)
+        if iteration <= before:
+            raise InvalidHeader("header-iteration", f"{iteration} after {before}")
         if header.extra_data != extra_data(committee.ids[committee.leader(iteration)], iteration):
             raise InvalidHeader("header-proposer", "extra data does not name the leader of its iteration")
         self.core.frame.check(header, parent, now)
@@ -197,7 +197,8 @@ class SimplexEngine:
 
     def ballot(self, message: Message) -> Ballot | None:
         """SIM-8: what a host may count for us. Once a quorum was counted, more votes are of no use (`spent_from` 0). A
-        block's iteration is never below its number, so the final block of number h ends iteration h."""
+        block's iteration is never below its number above the block that we start from, so the final block that comes
+        h-th ends iteration h."""
         committee = self.core.committee
         vote = message.vote if isinstance(message, Proposal) else message
         if not isinstance(vote, Vote):
@@ -207,7 +208,8 @@ class SimplexEngine:
         acts_at = tuple(sorted({first, committee.quorum}))
         place = (vote.kind, vote.iteration)
         author = committee.ids[vote.sender]
-        return Ballot(place, vote.block_hash, author, acts_at, vote.iteration, 0, alone=isinstance(message, Proposal))
+        useless_from = self.core.start + vote.iteration
+        return Ballot(place, vote.block_hash, author, acts_at, useless_from, 0, alone=isinstance(message, Proposal))
 
     def status(self) -> dict[str, Any]:
         """For people: the iteration, its leader, what is notarized, and the timers."""

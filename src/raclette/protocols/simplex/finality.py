@@ -12,7 +12,7 @@ from raclette.protocols.simplex.codec import DESCENDANTS_MAX, FinalityProof
 from raclette.protocols.simplex.core import Core
 from raclette.protocols.simplex.messages import Finalized
 from raclette.protocols.simplex.records import Promises
-from raclette.protocols.simplex.statements import Certificate, Phase, iteration_of
+from raclette.protocols.simplex.statements import Certificate, Phase
 
 
 class Finality:
@@ -92,7 +92,7 @@ class Finality:
         # SIM-25: oldest first, each with its own proof.
         for place, step in enumerate(path):
             self._finalize_one(step, (*path[place + 1 :], *proof.descendants), proof)
-        core.final, core.final_iteration = header, iteration_of(header)
+        core.final, core.final_iteration = header, core.iteration_of(header)
         core.final_proof = proof.certificate if proof.top is header else None
         core.progressed = True
         for step in path:
@@ -119,9 +119,9 @@ class Finality:
         core.emit(Adopt(step.hash))
         core.emit(Finalize(step.hash, certificate))
         top = descendants[-1] if descendants else step
-        if core.me is not None and core.committee.leader(iteration_of(top)) == core.me and certificate:
+        if core.me is not None and core.committee.leader(core.iteration_of(top)) == core.me and certificate:
             # SIM-48: one announcement for everybody without a vote, by the leader whose block decided it.
-            digest = core.committee.digest(Phase.FINALIZED, iteration_of(top), top.hash)
+            digest = core.committee.digest(Phase.FINALIZED, core.iteration_of(top), top.hash)
             claims = core.committee.claims(digest, proof.votes)
             core.emit(Publish(Finalized(step, certificate, claims, core.chain.block(step.hash))))
 

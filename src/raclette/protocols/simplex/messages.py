@@ -82,7 +82,7 @@ class Proposal:
 
     @property
     def iteration(self) -> int:
-        """The iteration it is for."""
+        """The iteration it is for: the codec lets no header pass that names none."""
         return iteration_of(self.header)
 
     @property

@@ -100,6 +100,8 @@ class Recovery:
 
     def _final_block(self) -> Finalized | None:
         core = self.core
+        if core.final.number == core.start:
+            return None
         certificate = core.chain.certificate(core.final.hash)
         block = core.chain.block(core.final.hash)
         if not certificate or block is None:
@@ -146,7 +148,8 @@ class Recovery:
             book = core.dummies if certificate.phase is Phase.DUMMY else core.notarized
             book[certificate.iteration] = certificate
         core.promises = state.promises
-        proof = core.chain.certificate(core.final.hash)
+        # SIM-74: what proves the block that we start from is not ours to read.
+        proof = core.chain.certificate(core.final.hash) if core.final.number > core.start else b""
         if proof:
             finality = core.codec.decode_finality(core.final, proof)
             core.final_proof = finality.certificate if not finality.descendants else None

@@ -63,9 +63,10 @@ def extra_data(node_id: bytes, iteration: int) -> bytes:
     return node_id + iteration.to_bytes(ITERATION_BYTES, "big")
 
 
-def iteration_of(header: Header) -> int:
-    """The iteration in which a block was proposed; 0 for genesis, and for a header that names none."""
+def iteration_of(header: Header, start: int = 0) -> int:
+    """The iteration in which a block was proposed; 0 for a header that names none. SIM-74: 0 too for the block that the
+    engine starts from, number `start`, and all below it, whatever its extra data looks like."""
     extra = header.extra_data
-    if header.number == 0 or len(extra) != EXTRA_BYTES:
+    if header.number <= start or len(extra) != EXTRA_BYTES:
         return 0
     return int.from_bytes(extra[NODE_ID_BYTES:], "big")

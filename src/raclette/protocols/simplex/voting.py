@@ -19,7 +19,7 @@ from raclette.protocols.simplex.evidence import contradicts, encode_evidence
 from raclette.protocols.simplex.finality import Finality
 from raclette.protocols.simplex.messages import Proposal, Vote
 from raclette.protocols.simplex.records import Promises
-from raclette.protocols.simplex.statements import DUMMY_HASH, Certificate, Phase, extra_data, iteration_of
+from raclette.protocols.simplex.statements import DUMMY_HASH, Certificate, Phase, extra_data
 
 # Accusations remembered so that each is made once; a forgotten one is only repeated.
 ACCUSED_MAX = 1_024
@@ -209,7 +209,7 @@ class Voting:
     def extends_notarized(self, parent: Header, iteration: int) -> bool:
         """SIM-12: is `parent` notarized or final, and every iteration between it and `iteration` a notarized dummy?"""
         core = self.core
-        begun = iteration_of(parent)
+        begun = core.iteration_of(parent)
         if parent.hash != core.final.hash:
             known = core.notarized.get(begun)
             if known is None or known.block_hash != parent.hash or core.path_from_final(parent) is None:
@@ -317,7 +317,7 @@ class Voting:
     def _shown(self, parent: Header, iteration: int) -> list[Certificate]:
         core = self.core
         certificates: list[Certificate] = []
-        begun = iteration_of(parent)
+        begun = core.iteration_of(parent)
         proof = core.final_proof if parent.hash == core.final.hash else core.notarized.get(begun)
         if proof is not None:
             certificates.append(proof)

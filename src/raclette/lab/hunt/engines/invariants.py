@@ -18,7 +18,9 @@ class Agreement(Checker):
             here, there = block.hash.hex()[:12], first.hex()[:12]
             detail = f"height {block.number}: {replica.name} finalised {here}, another replica {there}"
             raise Violation("agreement", detail, replica.number)
-        below = self.decided.get(block.number - 1) if block.number > 1 else replica.chain.genesis.hash
+        first_of_all = replica.chain.genesis
+        above = block.number > first_of_all.number + 1
+        below = self.decided.get(block.number - 1) if above else first_of_all.hash
         if below != block.parent_hash:
             detail = f"{replica.name} finalised block {block.number}, which does not stand on the final block below"
             raise Violation("agreement", detail, replica.number)

@@ -134,7 +134,8 @@ class NewViews(Checker):
             detail = f"{replica.name} entered view {core.view} by the word of {len(senders)} replicas"
             raise Violation("view-quorum", detail, replica.number)
         best = best_prepared([change.prepared for change in changes])
-        wanted = (best.height, best.block_hash) if best is not None else (0, replica.chain.genesis.hash)
+        first = replica.chain.genesis
+        wanted = (best.height, best.block_hash) if best is not None else (first.number, first.hash)
         if (core.base_height, core.base_hash) != wanted:
             detail = f"{replica.name} starts view {core.view} at block {core.base_height}, prepared is {wanted[0]}"
             raise Violation("view-base", detail, replica.number)

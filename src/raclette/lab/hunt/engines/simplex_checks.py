@@ -89,7 +89,7 @@ class Honesty(Checker):
         if header is None or vote.iteration <= core.final_iteration:
             return
         parent = replica.chain.header(header.parent_hash)
-        begun = iteration_of(parent) if parent is not None else -1
+        begun = iteration_of(parent, replica.chain.genesis.number) if parent is not None else -1
         known = core.notarized.get(begun)
         if begun > core.final_iteration and (known is None or known.block_hash != header.parent_hash):
             self._fail(replica, f"voted in iteration {vote.iteration} on a parent that is not notarized", "view-base")
