@@ -8,7 +8,7 @@ from raclette.chain.genesis import CHAIN_ID_DEFAULT, Genesis, even_alloc
 from raclette.chain.presets import SAMPLE_ACCOUNTS, SAMPLE_BALANCE
 from raclette.chain.roll import with_nodes
 from raclette.ledgers import LEDGERS
-from raclette.ledgers.samples import sample_parameters
+from raclette.ledgers.samples import ONE_OUTPUT, check_outputs, sample_parameters
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.randomness import Random
 from raclette.primitives.units import HOUR, SECOND
@@ -17,7 +17,7 @@ from raclette.sim import fixed
 from raclette.sim.faults import Fault
 from raclette.sim.liars import LiarSpec, find_liar
 from raclette.sim.liars.private_chain import purses
-from raclette.sim.mischief import accounts_of
+from raclette.sim.mischief import accounts_of, prepare
 from raclette.sim.models import NetworkSpec
 
 # Virtual time 0 on every clock: a date after which nothing in the formats changes (14 November 2023).
@@ -34,11 +34,14 @@ _PARETO_SPAN = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """`count` signed transfers between the sample accounts from `start` on, handed to the nodes in turn: one every
-    `interval` ns, or as a Poisson process with that mean interval. What is not executed after `patience` ns goes to
-    the next node too, as a client would do. Each moves 1 to `value_max` wei: drawn "uniform", "fixed" (all the most)
-    or "pareto" (shape 1.16, the 80/20 law; most are small). `mischief` is how many tricks clients who mean harm play
-    beside them (`sim.mischief`), with accounts of their own."""
+    """`count` signed transactions of the sample accounts from `start` on, handed to the nodes in turn: one every
+    `interval` ns, or as a Poisson process with that mean interval. What they do depends on the ledger
+    (`ledgers.samples`). What is not executed after `patience` ns goes to the next node too, as a client would do.
+
+    Where money moves, it is 1 to `value_max` each: drawn "uniform", "fixed" (all the most) or "pareto" (shape 1.16,
+    the 80/20 law; most are small); where one payment can have several receivers, `outputs` are the least and the most
+    of them. `mischief` is how many tricks clients who mean harm play beside them (`sim.mischief`), with accounts of
+    their own."""
 
     count: int = 100
     interval: int = SECOND // 20
@@ -48,6 +51,7 @@ class Workload:
     values: str = "uniform"
     value_max: int = 1_000_000
     mischief: int = 0
+    outputs: tuple[int, int] = ONE_OUTPUT
 
     def times(self, seed: int) -> list[int]:
         """Virtual time of each first submission, ascending."""
@@ -135,6 +139,7 @@ class SimConfig:
             kind.read(dict(behaviour.parameters), f"liars.{node}")
         if self.hash_shares and (len(self.hash_shares) != self.nodes or min(self.hash_shares) < 0):
             raise ConfigError(f"hash_shares: accepted is one share of at least 0 for each of the {self.nodes} nodes")
+        check_outputs(self.ledger, self.workload.outputs)
         tricks_max = (SAMPLE_ACCOUNTS - self.accounts) // accounts_of(1)
         if not 0 <= self.workload.mischief <= tricks_max:
             raise ConfigError(f"workload.mischief: {self.workload.mischief}; accepted are 0 to {tricks_max}")
@@ -164,6 +169,12 @@ def make_alloc(config: SimConfig) -> dict[str, Any]:
     return alloc | purses(config.liars)
 
 
+def make_ledger_parameters(config: SimConfig) -> dict[str, Any]:
+    """Genesis' `config.ledger`: what the clients need, honest or not."""
+    parameters = sample_parameters(config.ledger, config.accounts, config.workload.count)
+    return prepare(config.ledger, parameters) if config.workload.mischief else parameters
+
+
 def make_genesis(config: SimConfig, ids: list[bytes]) -> Genesis:
     """The chain of this run. Where votes are weighed, account number i is that of node i."""
     voters = ids[: config.nodes - config.observers]
@@ -172,7 +183,7 @@ def make_genesis(config: SimConfig, ids: list[bytes]) -> Genesis:
         ledger=config.ledger,
         chain_id=CHAIN_ID_DEFAULT,
         protocol_parameters=protocol_parameters(config, ids),
-        ledger_parameters=sample_parameters(config.ledger, config.accounts, config.workload.count),
+        ledger_parameters=make_ledger_parameters(config),
         alloc=with_nodes(make_alloc(config), voters) if PROTOCOLS[config.protocol].enrolls else make_alloc(config),
         timestamp=EPOCH_S,
     )

@@ -137,7 +137,7 @@ class Simulation:
         self.mischief = Mischief(
             self.world,
             decode,
-            self.genesis.chain_id,
+            self.genesis,
             count=config.workload.mischief,
             first=config.accounts,
             start=config.workload.start,
@@ -278,7 +278,8 @@ class Simulation:
     def _transactions(self, decode: Callable[[bytes], Transaction]) -> list[Transaction]:
         config = self.config
         load = config.workload
-        demand = Demand(load.count, config.seed, config.accounts, load.value_max, load.amounts(config.seed))
+        amounts = load.amounts(config.seed)
+        demand = Demand(load.count, config.seed, config.accounts, load.value_max, amounts, load.outputs)
         return [decode(raw) for raw in sample_transactions(self.genesis, demand)]
 
     def _make_recorder(self) -> Recorder:

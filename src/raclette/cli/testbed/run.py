@@ -94,7 +94,8 @@ class _Bed:
         )
         self._seen = Observatory(nodes, self._record, {node.beneficiary: i for i, node in enumerate(nodes)})
         load = config.workload
-        demand = Demand(load.count, config.seed, config.accounts, load.value_max, load.amounts(config.seed))
+        amounts = load.amounts(config.seed)
+        demand = Demand(load.count, config.seed, config.accounts, load.value_max, amounts, load.outputs)
         raws = sample_transactions(network.genesis, demand)
         self._clients = Clients(nodes, raws, load.times(config.seed), load.patience, self._seen)
         self._faults = FaultPlan(config.faults, nodes, wires)

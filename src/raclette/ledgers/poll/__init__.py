@@ -3,7 +3,7 @@
 from raclette.ledgers.poll.actions import POLL_ADDRESS, Commit, Enrol, Open, Reveal, Vote, encode_action, sign_action
 from raclette.ledgers.poll.election import Election, commitment
 from raclette.ledgers.poll.poll import Poll
-from raclette.ledgers.poll.samples import sample_elections, sample_votes
+from raclette.ledgers.poll.samples import sample_actions, sample_elections
 
 __all__ = [
     "POLL_ADDRESS",
@@ -16,7 +16,7 @@ __all__ = [
     "Vote",
     "commitment",
     "encode_action",
+    "sample_actions",
     "sample_elections",
-    "sample_votes",
     "sign_action",
 ]
