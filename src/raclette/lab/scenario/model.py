@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from raclette.lab.scenario.section import Section, wrong
 from raclette.lab.scenario.values import Duration, Rate, Seconds, Share, parse_share
+from raclette.ledgers.coins.limits import OUTPUTS_MAX
 from raclette.primitives.units import HOUR, MICROSECOND, MILLISECOND, SECOND
 
 # Nodes of the largest world that a kernel holds; whole nodes are bounded further, by the simulator's NODES_MAX.
@@ -60,6 +61,14 @@ def _read_seeds(value: Any) -> Any:
     )
 
 
+def _read_outputs(value: Any) -> Any:
+    """Raises ValueError."""
+    pair = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
+    if len(pair) == 2 and all(_is_number(part, 1, OUTPUTS_MAX - 1) for part in pair) and pair[0] <= pair[1]:
+        return pair
+    raise ValueError(f"{value!r}; accepted is how many (1 to {OUTPUTS_MAX - 1}), or [least, most]")
+
+
 class Portion(int):
     """A share of nodes or of what they hold, in parts per million."""
 
@@ -70,6 +79,7 @@ Choice: TypeAlias = int | Portion | str | tuple[int, ...]
 """Which nodes: numbers, how many (drawn from the seed), a `Portion`, or the name of a group."""
 Nodes: TypeAlias = Annotated[Any, BeforeValidator(_read_nodes)]
 """A `Choice`, as it is written."""
+Outputs: TypeAlias = Annotated[tuple[int, int], BeforeValidator(_read_outputs)]
 Seeds: TypeAlias = Annotated[tuple[int, ...], BeforeValidator(_read_seeds)]
 
 
@@ -187,7 +197,8 @@ class Distribution(Section):
 
 
 class Workload(Section):
-    """The transactions that clients submit: signed transfers between sample accounts."""
+    """The transactions that clients submit, signed by sample accounts. With `bank` they pay each other; with `coins` too,
+    from change; with `poll` they vote and register voters; with `data` they add entries."""
 
     count: int = Field(default=100, ge=0, le=1_000_000, description="How many.")
     rate: float = Field(default=20.0, gt=0, le=1_000_000, description="How many a second.")
@@ -198,6 +209,11 @@ class Workload(Section):
         default="uniform", description="Amounts: 1 to `value_max`, all `value_max`, or mostly small (Pareto, 80/20)."
     )
     value_max: int = Field(default=1_000_000, ge=1, le=10**18, description="Largest amount, in wei.")
+    outputs: Outputs = Field(
+        default=(1, 1),
+        description="coins: receivers of one payment, or `[least, most]` to draw from. A single one is drawn from all; "
+        "several are the next accounts, and share the amount in random parts.",
+    )
     mischief: int = Field(
         default=0, ge=0, description="Tricks that clients who mean harm play beside them, with accounts of their own."
     )

@@ -121,6 +121,7 @@ _TYPES = {
     "parse_seconds": "seconds or duration",
     "parse_share": "share",
     "parse_rate": "rate",
+    "_read_outputs": "integer or list",
     "_read_nodes": "nodes",
     "_read_seeds": "seeds",
 }

@@ -108,6 +108,7 @@ def workload(load: Workload) -> SimWorkload:
         values=load.values,
         value_max=load.value_max,
         mischief=load.mischief,
+        outputs=load.outputs,
     )
 
 
