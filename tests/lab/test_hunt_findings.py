@@ -68,6 +68,53 @@ SCHEDULES = {
             "steps": [{"kind": "submit", "at": 0, "number": 0, "to": [0, 1, 2, 3]}],
         },
     ),
+    # The crash came between a notarization and the record of the step that it leads to. The replica stayed in its
+    # iteration for ever: it had the certificate, so nobody could show it one.
+    "a-notarization-without-the-step-after-it": (
+        "engines",
+        {
+            "protocol": "simplex",
+            "seed": 7_126,
+            "nodes": 5,
+            "duration": 606,
+            "parameters": {"delta_ms": 100, "delta_cap_ms": 400, "window": 4},
+            "liars": [3],
+            "silent_end": True,
+            "steps": [
+                {"kind": "crash", "at": 76, "lasting": 17, "place": 4, "kept": 2},
+                {"kind": "crash", "at": 125, "lasting": 328, "place": 3, "within": 1},
+                {"kind": "cut", "at": 205, "lasting": 258, "groups": [1, 0, 0, 0, 0]},
+                {"kind": "submit", "at": 212, "number": 1, "to": [0, 1]},
+                {"kind": "rough", "at": 360, "lasting": 0, "loss": 0, "duplicates": 0, "low": 1, "high": 80},
+                {"kind": "crash", "at": 552, "lasting": 1, "place": 1, "within": 3, "kept": 1},
+            ],
+        },
+    ),
+    # Blocks of an abandoned branch were kept until a final block had their number, not until one ended their iteration.
+    "an-abandoned-branch-with-high-numbers": (
+        "nodes",
+        {
+            "protocol": "simplex",
+            "seed": 8_850,
+            "parameters": {"delta_ms": 70},
+            "accounts": 5,
+            "duration": 2_400_066_585,
+            "network": "internet-2019",
+            "workload": {
+                "count": 1,
+                "interval": 413_648_470,
+                "start": 250_000_000,
+                "patience": 2_000_000_000,
+                "mischief": 2,
+            },
+            "faults": [
+                {"kind": "full-disk", "at": 335_264_700, "node": 0, "lasting": 1_976_303_723},
+                {"kind": "crash", "at": 1_967_128_805, "node": 0, "mode": "clean", "lasting": 1_255_825_485},
+                {"kind": "pause", "at": 963_552_406, "node": 3, "lasting": 1_146_124_034},
+            ],
+            "liars": {"2": {"kind": "forge"}},
+        },
+    ),
 }
 
 

@@ -3,17 +3,19 @@
 from typing import Any
 
 import pytest
-from simplex_world import DELTA_MS, World
+from simplex_world import DELTA_MS, Replica, World
 
+from raclette.chain.header import Header
 from raclette.engine.contract import Draft
-from raclette.engine.effects import Broadcast
+from raclette.engine.effects import Broadcast, Persist
 from raclette.engine.events import Received
 from raclette.engine.exam import check_engine
 from raclette.engine.message import Message
 from raclette.protocols.simplex import make_engine
 from raclette.protocols.simplex.evidence import check_evidence
 from raclette.protocols.simplex.messages import DummyVote, FinalizeVote, Notarized, Proposal, Status, Vote
-from raclette.protocols.simplex.statements import DUMMY_HASH, Certificate, Phase, iteration_of
+from raclette.protocols.simplex.records import BODY, STATE
+from raclette.protocols.simplex.statements import DUMMY_HASH, Certificate, Phase, extra_data, iteration_of
 
 
 def core_of(world: World, place: int) -> Any:
@@ -323,6 +325,113 @@ def test_when_all_crash_a_notarized_block_and_its_proof_are_found_again() -> Non
     first = world[0].chain.canonical(1)
     assert first is not None
     assert first.hash == notarized
+
+
+def test_a_crash_between_a_notarization_and_the_step_it_leads_to_leaves_nobody_behind() -> None:
+    """SIM-43. The certificate is on disk and the new iteration is not: nobody can show it this certificate again."""
+    world = World(4, seed=12)
+    world.crash(3)
+    world.drops = lambda sender, receiver, message: (
+        message.kind in ("finalize", "status") or (receiver.place == 0 and message.kind in ("vote", "notarization"))
+    )
+    world.submit(b"a")
+    world.run_for(60)
+    certificate = core_of(world, 1).notarized[1]
+    sleeper = world[0]
+    sleeper.on_death = lambda replica: replica.crash(1)
+    sleeper.dies_after = 1
+    sleeper.handle(Received(world.now, world.ids[1], core_of(world, 1).codec.make_notarized(certificate)))
+    assert not sleeper.up
+    world.restart(0)
+    assert core_of(world, 0).notarized == {1: certificate}
+    assert core_of(world, 0).iteration == 2
+    assert any(isinstance(message, FinalizeVote) and message.iteration == 1 for message in sleeper.sent)
+    world.heal()
+    world.run_for(1_000)
+    assert world.everybody_has([b"a"])
+
+
+def test_a_crash_between_a_notarization_and_the_step_after_dummy_does_not_finalize() -> None:
+    """SIM-22 holds for a step that is taken late."""
+    world = World(4, seed=12)
+    world.withhold("vote", "status", "dummy")
+    world.submit(b"a")
+    world.run_for(5 * DELTA_MS)
+    sleeper = world[0]
+    block_hash = core_of(world, 0).promises.voted
+    assert block_hash
+    assert core_of(world, 0).promises.dummied
+    sleeper.on_death = lambda replica: replica.crash(1)
+    sleeper.dies_after = 1
+    sleeper.handle(Received(world.now, world.ids[1], shown(world, Phase.NOTARIZED, 1, block_hash)))
+    world.restart(0)
+    assert core_of(world, 0).iteration == 2
+    assert not any(isinstance(message, FinalizeVote) for message in sleeper.sent)
+
+
+def test_a_crash_between_a_block_and_the_vote_for_it_keeps_no_block() -> None:
+    """SIM-43. Else a leader with two blocks could leave one more behind at each crash."""
+    world = World(4, seed=12)
+    voter = world[0]
+    voter.on_death = lambda replica: replica.crash(1)
+    voter.dies_after = 1
+    world.submit(b"a", to=[1])
+    world.run_for(60)
+    assert not voter.up
+    assert any(key.startswith(BODY) for key in voter.disk.records)
+    assert STATE not in voter.disk.records
+    world.restart(0)
+    assert core_of(world, 0).bodies == {}
+    world.run_for(1_000)
+    assert b"a" in voter.chain.included
+
+
+def test_blocks_on_an_abandoned_branch_are_forgotten_whatever_their_number() -> None:
+    """SIM-24. Two blocks are voted for, one above the other; then dummy blocks take both places, and a later block that
+    becomes final has the lower number."""
+    world = World(4, seed=18, liars=[1, 2, 3])
+    world.withhold("vote", "dummy", "finalize", "notarization", "finalized", "proposal", "status")
+    replica, genesis = world[0], world[0].chain.genesis
+    first = propose(world, 1, genesis)
+    second = propose(world, 2, first, shown(world, Phase.NOTARIZED, 1, first.hash).certificate)
+    assert core_of(world, 0).bodies == {first.hash: 1, second.hash: 2}
+    dummies = [shown(world, Phase.DUMMY, iteration, DUMMY_HASH).certificate for iteration in (1, 2)]
+    third = propose(world, 3, genesis, *dummies)
+    assert core_of(world, 0).promises.voted == third.hash
+    replica.handle(Received(world.now, world.ids[1], shown(world, Phase.FINALIZED, 3, third.hash)))
+    assert replica.chain.finalized.hash == third.hash
+    assert (second.number, third.number) == (2, 1)
+    assert core_of(world, 0).bodies == {}
+    propose(world, 4 + 1, third, shown(world, Phase.DUMMY, 4, DUMMY_HASH).certificate)
+    assert BODY + second.hash not in {key for key, value in records_of(replica).items() if value}
+
+
+def shown(world: World, phase: Phase, iteration: int, block_hash: bytes) -> Notarized:
+    """A certificate signed by replicas 1, 2 and 3."""
+    votes = [(place, core_of(world, place).own_vote(phase, iteration, block_hash, place)) for place in (1, 2, 3)]
+    certificate = Certificate(
+        phase, iteration, block_hash, tuple((place, vote.claim.signature) for place, vote in votes)
+    )
+    message: Notarized = core_of(world, 1).codec.make_notarized(certificate)
+    return message
+
+
+def propose(world: World, iteration: int, parent: Header, *certificates: Certificate) -> Header:
+    """The iteration's leader shows replica 0 a block on `parent`."""
+    leader = core_of(world, iteration % 4)
+    draft = Draft(parent.timestamp, extra_data=extra_data(leader.signer.public_key, iteration))
+    block = world[0].chain.build(parent, draft)
+    claim = leader.sign(leader.committee.digest(Phase.NOTARIZED, iteration, block.hash))
+    message = leader.codec.make_proposal(block.header, claim.signature, certificates).with_block(block)
+    world[0].handle(Received(world.now, leader.signer.public_key, message))
+    return block.header
+
+
+def records_of(replica: Replica) -> dict[bytes, bytes | None]:
+    """What is on disk, once all is written."""
+    return replica.disk.records | {
+        entry.key: entry.value for entry in replica.disk.journal if isinstance(entry, Persist)
+    }
 
 
 def keep_all(world: World, place: int) -> int:

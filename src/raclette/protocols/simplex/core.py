@@ -67,7 +67,7 @@ class Core:
 
         # hash -> peer we asked last.
         self.wanted: dict[bytes, bytes] = {}
-        # hash -> height of the unfinal blocks whose bodies are among our records.
+        # hash -> iteration of the blocks above the last final one whose bodies are among our records.
         self.bodies: dict[bytes, int] = {}
         self._stale: list[bytes] = []
         # Events of this one handling, for the timers.
@@ -103,7 +103,7 @@ class Core:
     def persist_body(self, block: Block) -> None:
         """Once per block."""
         if block.hash not in self.bodies:
-            self.bodies[block.hash] = block.number
+            self.bodies[block.hash] = self.iteration_of(block.header)
             self.persist(records.BODY + block.hash, records.encode_block(block))
 
     def persist_certificate(self, certificate: Certificate) -> None:
@@ -169,9 +169,14 @@ class Core:
         for book in (self.notarized, self.dummies):
             for iteration in [known for known in book if known <= final]:
                 self._stale.append(records.proof_key(book.pop(iteration)))
-        for block_hash in [known for known, height in self.bodies.items() if height <= self.final.number]:
-            del self.bodies[block_hash]
-            self._stale.append(records.BODY + block_hash)
+        # By iteration, not by number: a block that is left behind on a branch may have any number.
+        for block_hash in [known for known, begun in self.bodies.items() if begun <= final]:
+            self.forget_body(block_hash)
+
+    def forget_body(self, block_hash: bytes) -> None:
+        """Of a block that nobody can need from us."""
+        del self.bodies[block_hash]
+        self._stale.append(records.BODY + block_hash)
 
     def path_from_final(self, header: Header) -> list[Header] | None:
         """Headers after `final` up to `header`, oldest first; None if `header` does not descend from it (or an

@@ -143,7 +143,7 @@ class Recovery:
         """SIM-43: take up the iteration, the promises and the proofs that our records hold."""
         core = self.core
         for block in state.blocks:
-            core.bodies[block.hash] = block.number
+            core.bodies[block.hash] = core.iteration_of(block.header)
         for certificate in state.certificates:
             book = core.dummies if certificate.phase is Phase.DUMMY else core.notarized
             book[certificate.iteration] = certificate
@@ -154,12 +154,16 @@ class Recovery:
             finality = core.codec.decode_finality(core.final, proof)
             core.final_proof = finality.certificate if not finality.descendants else None
         core.forget_old()
+        # The crash came between a block and our vote for it, which nobody has heard.
+        for block_hash in [known for known, begun in core.bodies.items() if begun >= core.iteration]:
+            if block_hash != core.promises.voted:
+                core.forget_body(block_hash)
 
     def rejoin(self, state: Restored) -> None:
-        """Put unfinal blocks back into the chain, and repeat our last words."""
+        """Put unfinal blocks back into the chain, repeat our last words, and do what the crash kept us from."""
         core = self.core
         for block in state.blocks:
-            if block.number > core.final.number:
+            if block.hash in core.bodies:
                 try:
                     core.chain.check(block)
                 except PeerFault:
@@ -169,6 +173,7 @@ class Recovery:
             core.forget_old()
         if core.me is not None:
             self._repeat_votes(core.me)
+            self.voting.catch_up(core.me)
             core.broadcast(self.status())
 
     def _repeat_votes(self, me: int) -> None:

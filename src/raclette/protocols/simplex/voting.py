@@ -106,6 +106,19 @@ class Voting:
         if iteration >= core.iteration and core.me is not None:
             self._leave(certificate, core.me)
 
+    def catch_up(self, me: int) -> None:
+        """SIM-43: after a restart. If the crash came between a notarization and the promise that goes with it, we are
+        still where it should have taken us from; it is known, so nobody could show it to us again."""
+        core = self.core
+        ahead = [
+            certificate
+            for book in (core.dummies, core.notarized)
+            for iteration, certificate in book.items()
+            if iteration >= core.iteration
+        ]
+        if ahead:
+            self._leave(max(ahead, key=lambda certificate: certificate.iteration), me)
+
     def _leave(self, certificate: Certificate, me: int) -> None:
         """SIM-21: the notarization of our iteration, or of one beyond it, takes us to the next."""
         core = self.core

@@ -89,7 +89,7 @@ def simplex_sizes(node: Node) -> Iterable[Size]:
     yield Size("simplex.votes", votes, 3 * n * 2 * window)
     yield Size("simplex.notarized", len(core.notarized), since)
     yield Size("simplex.dummies", len(core.dummies), since)
-    yield Size("simplex.bodies", len(core.bodies), since + 1)
+    yield Size("simplex.bodies", len(core.bodies), since)
     yield Size("simplex.wanted", len(core.wanted), SIMPLEX_WANTED_MAX)
     yield Size("simplex.accused", len(engine.voting.accused), SIMPLEX_ACCUSED_MAX)
 

@@ -137,7 +137,7 @@ class Memory(Checker):
             ("notarized blocks", core.notarized, open_iterations),
             ("dummy blocks", core.dummies, open_iterations),
             ("wanted blocks", core.wanted, WANTED_MAX),
-            ("bodies", core.bodies, open_iterations + 1),
+            ("bodies", core.bodies, open_iterations),
         )
         for what, book, most in sizes:
             if len(book) > most:
