@@ -197,8 +197,8 @@ class Distribution(Section):
 
 
 class Workload(Section):
-    """The transactions that clients submit, signed by sample accounts. With `bank` they pay each other; with `coins` too,
-    from change; with `poll` they vote and register voters; with `data` they add entries."""
+    """The transactions that clients submit, signed by sample accounts. With `bank` they pay each other; with `coins`
+    too, from change; with `poll` they vote and register voters; with `data` they add entries."""
 
     count: int = Field(default=100, ge=0, le=1_000_000, description="How many.")
     rate: float = Field(default=20.0, gt=0, le=1_000_000, description="How many a second.")
