@@ -1,40 +1,92 @@
 """A fixed committee: who votes, how many are enough, and what a set of their signatures proves.
 
-n replicas of which f = floor((n-1)/3) may lie. A quorum is ceil((n+f+1)/2): any two share at least f+1 replicas, so at
-least one honest one, and n-f honest replicas always suffice for one. For n = 3f+1 this is the literature's 2f+1.
+n seats, one a replica as a rule, of which f = floor((n-1)/3) may be liars'. A quorum is ceil((n+f+1)/2): any two share
+at least f+1 seats, so at least one honest replica, and the n-f honest seats always suffice for one. For n = 3f+1 this
+is the literature's 2f+1.
+
+A replica may own several seats: its vote then weighs as much, and it leads as often in each round. Nothing else
+changes, for every argument about quorums counts seats. A heavy replica that fails takes all its seats with it.
 
 A certificate is a quorum of signatures over one statement. On the wire its signers are a bit field, so that a repeated
 signer cannot even be written down. Shared by the protocols whose validators stand in genesis.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from raclette.primitives.errors import DecodeError
+from raclette.primitives.errors import DecodeError, Misuse
 from raclette.primitives.rlp import Encodable, Item, as_bytes, bytes_to_int, encode, int_to_bytes
 from raclette.primitives.signing import NODE_ID_BYTES, SIGNATURE_BYTES, Claim
+from raclette.protocols.parameters import ProtocolParameters
 
 # Votes grow with the square of the committee, proofs of several certificates with it: beyond this they pass a frame.
 VALIDATORS_MAX = 128
+# Seats of all replicas together. Leaders go round the seats, and up to a third of a round may be led by liars, one view
+# or iteration after another: with more seats that could last for days.
+SEATS_MAX = 1_024
 
 # (replica number, signature), numbers ascending and distinct.
 Votes: TypeAlias = tuple[tuple[int, bytes], ...]
 
 
 class Committee:
-    """The replicas in genesis order; a replica's number is its place."""
+    """The replicas in genesis order; a replica's number is its place. `size` counts replicas; `seats`, `faults` and
+    `quorum` count seats. `weights` are the seats of each replica (empty: one each); `equal` if all have one; `turns`
+    is the replica of each seat, in order.
 
-    __slots__ = ("chain_id", "faults", "ids", "numbers", "quorum", "size")
+    Raises Misuse for weights that do not fit.
+    """
 
-    def __init__(self, ids: Sequence[bytes], chain_id: int) -> None:
+    __slots__ = ("chain_id", "equal", "faults", "ids", "numbers", "quorum", "seats", "size", "turns", "weights")
+
+    def __init__(self, ids: Sequence[bytes], chain_id: int, weights: Sequence[int] = ()) -> None:
         self.ids = tuple(ids)
         self.chain_id = chain_id
         self.numbers = {node_id: number for number, node_id in enumerate(self.ids)}
         self.size = len(self.ids)
-        self.faults = (self.size - 1) // 3
-        self.quorum = (self.size + self.faults + 2) // 2
+        self.weights = tuple(weights) or (1,) * self.size
+        if len(self.weights) != self.size or min(self.weights, default=1) < 1:
+            raise Misuse(f"{len(self.weights)} weights for {self.size} replicas, or one below 1")
+        self.equal = all(weight == 1 for weight in self.weights)
+        self.turns = tuple(number for number, weight in enumerate(self.weights) for _ in range(weight))
+        self.seats = len(self.turns)
+        self.faults = (self.seats - 1) // 3
+        self.quorum = (self.seats + self.faults + 2) // 2
+
+    def weigh(self, numbers: Collection[int]) -> int:
+        """The seats of these replicas (each named once)."""
+        # What is counted most is counted by its length.
+        if self.equal:
+            return len(numbers)
+        return sum([self.weights[number] for number in numbers])
+
+    def weigh_votes(self, votes: Votes) -> int:
+        """The seats of those who signed."""
+        if self.equal:
+            return len(votes)
+        return sum([self.weights[number] for number, _ in votes])
+
+    def fewest(self, numbers: Iterable[int]) -> list[int]:
+        """Of a quorum, as few replicas as still are one: the heaviest, then those of lower number. Ascending."""
+        if self.equal:
+            return sorted(numbers)[: self.quorum]
+        chosen: list[int] = []
+        seats = 0
+        for number in sorted(numbers, key=lambda number: (-self.weights[number], number)):
+            if seats >= self.quorum:
+                break
+            chosen.append(number)
+            seats += self.weights[number]
+        return sorted(chosen)
+
+    def fewest_votes(self, votes: Votes) -> Votes:
+        """Of a quorum's votes (ascending), as few as still are a quorum's."""
+        if self.equal:
+            return votes[: self.quorum]
+        chosen = frozenset(self.fewest([number for number, _ in votes]))
+        return tuple(vote for vote in votes if vote[0] in chosen)
 
     def claims(self, digest: bytes, votes: Iterable[tuple[int, bytes]]) -> tuple[Claim, ...]:
         """One claim per vote (replica number, signature) over `digest`."""
@@ -79,6 +131,38 @@ ValidatorList: TypeAlias = Annotated[
     ),
 ]
 
+# The parameter that gives the replicas of a committee their seats.
+WeightList: TypeAlias = Annotated[
+    list[Annotated[int, Field(ge=1, le=VALIDATORS_MAX)]],
+    BeforeValidator(_as_list),
+    Field(
+        max_length=VALIDATORS_MAX,
+        description=f"Seats of each validator, 1 to {VALIDATORS_MAX}, in the same order; empty: one each.",
+    ),
+]
+
+
+class CommitteeParameters(ProtocolParameters):
+    """Base of the parameters of a protocol with a committee in genesis."""
+
+    validators: ValidatorList
+    weights: WeightList = Field([])
+
+    @field_validator("weights")
+    @classmethod
+    def _fits(cls, weights: list[int], info: ValidationInfo) -> list[int]:
+        validators = info.data.get("validators", weights)
+        if weights and len(weights) != len(validators):
+            raise ValueError(f"{len(weights)} weights for {len(validators)} validators; accepted: one each, or none")
+        if sum(weights) > SEATS_MAX:
+            raise ValueError(f"{sum(weights)} seats; accepted: at most {SEATS_MAX}")
+        return weights
+
+    @property
+    def node_ids(self) -> tuple[bytes, ...]:
+        """The validators as bytes."""
+        return tuple(parse_node_id(text) for text in self.validators)
+
 
 # --- the wire ---------------------------------------------------------------------------------------------------------
 
@@ -107,13 +191,15 @@ def encode_votes(votes: Votes) -> tuple[bytes, bytes]:
 
 
 def decode_votes(committee: Committee, signers: Item, signatures: Item) -> Votes:
-    """Inverse of `encode_votes`: a quorum of distinct replicas, or it is not a certificate. Raises DecodeError."""
+    """Inverse of `encode_votes`: distinct replicas with the seats of a quorum, or it is not a certificate. Raises
+    DecodeError."""
     bits = bytes_to_int(signers, size_max=(committee.size + 7) // 8)
     if bits >> committee.size:
         raise DecodeError("certificate-signer", "number outside the committee")
     numbers = [number for number in range(committee.size) if bits >> number & 1]
-    if len(numbers) < committee.quorum:
-        raise DecodeError("certificate-quorum", f"{len(numbers)} signers where {committee.quorum} are needed")
+    seats = committee.weigh(numbers)
+    if seats < committee.quorum:
+        raise DecodeError("certificate-quorum", f"signers with {seats} seats where {committee.quorum} are needed")
     joined = as_bytes(signatures, SIGNATURE_BYTES * len(numbers))
     return tuple(
         (number, joined[place * SIGNATURE_BYTES : (place + 1) * SIGNATURE_BYTES])

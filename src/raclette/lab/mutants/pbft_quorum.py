@@ -23,13 +23,13 @@ _check_prepared = Ordering._check_prepared
 _votes = Codec._votes
 
 
-def _quorum_of_2f(self: Committee, ids: Sequence[bytes], chain_id: int) -> None:
-    _init(self, ids, chain_id)
+def _quorum_of_2f(self: Committee, ids: Sequence[bytes], chain_id: int, weights: Sequence[int] = ()) -> None:
+    _init(self, ids, chain_id, weights)
     self.quorum = max(1, 2 * self.faults)
 
 
-def _quorum_of_f_and_1(self: Committee, ids: Sequence[bytes], chain_id: int) -> None:
-    _init(self, ids, chain_id)
+def _quorum_of_f_and_1(self: Committee, ids: Sequence[bytes], chain_id: int, weights: Sequence[int] = ()) -> None:
+    _init(self, ids, chain_id, weights)
     self.quorum = self.faults + 1
 
 

@@ -42,8 +42,8 @@ def _leave_and_give_up(self: Voting, certificate: Certificate, me: int) -> None:
         self.core.broadcast(vote)
 
 
-def _quorum_of_f_and_1(self: Committee, ids: Any, chain_id: int) -> None:
-    _init(self, ids, chain_id)
+def _quorum_of_f_and_1(self: Committee, ids: Any, chain_id: int, weights: Any = ()) -> None:
+    _init(self, ids, chain_id, weights)
     self.quorum = self.faults + 1
 
 

@@ -115,5 +115,6 @@ class Checkpoints:
             other = self.votes[sender].get(vote.height)
             if other is not None and other.block_hash == vote.block_hash:
                 signatures.append((sender, other.claim.signature))
-        if len(signatures) >= core.committee.quorum:
-            self.learn(Certificate(0, vote.height, vote.block_hash, tuple(signatures[: core.committee.quorum])))
+        votes = tuple(signatures)
+        if core.committee.weigh_votes(votes) >= core.committee.quorum:
+            self.learn(Certificate(0, vote.height, vote.block_hash, core.committee.fewest_votes(votes)))

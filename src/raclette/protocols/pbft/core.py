@@ -32,7 +32,7 @@ class Core:
         self.beneficiary = setup.beneficiary
         # PBFT-70: the engine around this one.
         self.frame = setup.frame
-        self.committee = Committee(parameters.node_ids, setup.chain.chain_id)
+        self.committee = Committee(parameters.node_ids, setup.chain.chain_id, parameters.weights)
         self.codec = Codec(self.committee, parameters.window)
         number = self.committee.numbers.get(setup.signer.public_key)
         # PBFT-7: without a vote (not a validator, or told to watch), a node only follows certificates.

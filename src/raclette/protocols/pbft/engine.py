@@ -256,8 +256,10 @@ class PbftEngine:
         return self.core.committee.ids
 
     def ballot(self, message: Message) -> Ballot | None:
-        """PBFT-8: what a host may count for us."""
+        """PBFT-8: what a host may count for us; nothing where votes weigh differently."""
         core = self.core
+        if not core.committee.equal:
+            return None
         if isinstance(message, Vote):
             # PREPAREs of a final height may still make us send the COMMIT that another replica waits for.
             height = message.height
@@ -288,6 +290,7 @@ class PbftEngine:
             "leader": "0x" + core.committee.ids[core.committee.primary(core.view)].hex(),
             "replica": core.me,
             "replicas": core.committee.size,
+            "seats": core.committee.seats,
             "faults": core.committee.faults,
             "quorum": core.committee.quorum,
             "final": core.final.number,
@@ -298,7 +301,10 @@ class PbftEngine:
             "base": core.base_height,
             "prepared": list(core.prepared.rank) if core.prepared is not None else None,
             "votes": {
-                str(height): {"prepares": len(slot.prepares), "commits": len(slot.commits)}
+                str(height): {
+                    "prepares": core.committee.weigh(slot.prepares),
+                    "commits": core.committee.weigh(slot.commits),
+                }
                 for height, slot in sorted(core.slots.items())
                 if height > core.final.number
             },

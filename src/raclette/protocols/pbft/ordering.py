@@ -208,12 +208,12 @@ class Ordering:
         slot, block_hash = core.slots.get(height), core.voted.get(height)
         if slot is None or block_hash is None or not core.active or slot.committed_view == core.view:
             return
-        if len(slot.prepares) < core.committee.quorum:
+        if core.committee.weigh(slot.prepares) < core.committee.quorum:
             return
         votes = signatures_for(slot.prepares, core.view, block_hash)
-        if len(votes) < core.committee.quorum:
+        if core.committee.weigh_votes(votes) < core.committee.quorum:
             return
-        certificate = Certificate(core.view, height, block_hash, votes[: core.committee.quorum])
+        certificate = Certificate(core.view, height, block_hash, core.committee.fewest_votes(votes))
         if core.prepared is None or certificate.rank > core.prepared.rank:
             # PBFT-21: what we will show in a VIEW-CHANGE must not be lost once we have committed to it.
             core.prepared = certificate
@@ -227,13 +227,14 @@ class Ordering:
     def _check_committed(self, height: int) -> None:
         """PBFT-22: a quorum of COMMITs in one view, whatever we ourselves have seen or said."""
         core = self.core
+        committee = core.committee
         slot = core.slots.get(height)
-        if slot is None or height <= core.final.number or len(slot.commits) < core.committee.quorum:
+        if slot is None or height <= core.final.number or committee.weigh(slot.commits) < committee.quorum:
             return
         for view, block_hash in statements_in(slot.commits):
             votes = signatures_for(slot.commits, view, block_hash)
-            if len(votes) >= core.committee.quorum:
-                self.finality.on_quorum(view, height, block_hash, votes[: core.committee.quorum])
+            if committee.weigh_votes(votes) >= committee.quorum:
+                self.finality.on_quorum(view, height, block_hash, committee.fewest_votes(votes))
                 return
 
     # --- proposing ------------------------------------------------------------------------------------------------

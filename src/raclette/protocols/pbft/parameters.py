@@ -5,14 +5,12 @@ Unknown keys and values out of range are refused with their path, so that two re
 
 from pydantic import Field, model_validator
 
-from raclette.protocols.committee import ValidatorList, parse_node_id
-from raclette.protocols.parameters import ProtocolParameters
+from raclette.protocols.committee import CommitteeParameters
 
 
-class Parameters(ProtocolParameters):
+class Parameters(CommitteeParameters):
     """PBFT-60: `config.protocol` of a PBFT chain. Times in milliseconds, intervals and windows in blocks."""
 
-    validators: ValidatorList
     # Long against a commit (milliseconds to half a second across the world), short against a person's patience.
     view_timeout_ms: int = Field(
         2_000, ge=10, le=600_000, description="Patience with a primary that owes a block, in milliseconds."
@@ -45,8 +43,3 @@ class Parameters(ProtocolParameters):
         if self.view_timeout_cap_ms < self.view_timeout_ms:
             raise ValueError(f"view_timeout_cap_ms {self.view_timeout_cap_ms} is less than view_timeout_ms")
         return self
-
-    @property
-    def node_ids(self) -> tuple[bytes, ...]:
-        """The validators as bytes."""
-        return tuple(parse_node_id(text) for text in self.validators)

@@ -12,13 +12,13 @@ from raclette.protocols import committee
 
 
 class Committee(committee.Committee):
-    """PBFT-1: n, f and the quorum; and what its replicas sign."""
+    """PBFT-1, PBFT-75: n, f and the quorum; and what its replicas sign."""
 
     __slots__ = ()
 
     def primary(self, view: int) -> int:
-        """PBFT-2: the replica that proposes in `view` (always taken modulo n)."""
-        return view % self.size
+        """PBFT-2, PBFT-75: the replica that proposes in `view`: round robin, by seats."""
+        return self.turns[view % self.seats]
 
     def prepare_digest(self, view: int, height: int, block_hash: bytes) -> bytes:
         """PBFT-3: what a PREPARE signs, and a PRE-PREPARE, which is the primary's PREPARE with the block attached."""

@@ -84,8 +84,8 @@ class Recovery:
         if sender == core.me:
             return
         self._beyond[sender] = max(height, self._beyond.get(sender, 0))
-        beyond = sum(named > core.high for named in self._beyond.values())
-        if beyond > core.committee.faults and core.now - self._status_sent >= self.period // 2:
+        beyond = [number for number, named in self._beyond.items() if named > core.high]
+        if core.committee.weigh(beyond) > core.committee.faults and core.now - self._status_sent >= self.period // 2:
             self.send_status()
 
     # --- answering ------------------------------------------------------------------------------------------------

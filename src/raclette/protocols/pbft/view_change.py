@@ -54,25 +54,31 @@ class ViewChanging:
         Castro & Liskov 1999, 4.5.2. We take the highest view that f+1 have reached.
         """
         core = self.core
-        views = sorted((change.view for sender, change in core.view_changes.items() if sender != core.me), reverse=True)
-        if len(views) > core.committee.faults and views[core.committee.faults] > core.view:
-            self.start(views[core.committee.faults])
+        others = [(change.view, sender) for sender, change in core.view_changes.items() if sender != core.me]
+        seats = 0
+        for view, sender in sorted(others, reverse=True):
+            seats += core.committee.weights[sender]
+            if seats > core.committee.faults:
+                if view > core.view:
+                    self.start(view)
+                return
 
     @property
     def is_quorum_waiting(self) -> bool:
         """PBFT-36: has a quorum left for our view or beyond? Only then does the view timer run again."""
         core = self.core
-        return sum(change.view >= core.view for change in core.view_changes.values()) >= core.committee.quorum
+        waiting = [sender for sender, change in core.view_changes.items() if change.view >= core.view]
+        return core.committee.weigh(waiting) >= core.committee.quorum
 
     def _try_new_view(self) -> None:
         core = self.core
         if core.active or core.me is None or core.committee.primary(core.view) != core.me:
             return
-        changes = [change for _, change in sorted(core.view_changes.items()) if change.view == core.view]
-        if len(changes) < core.committee.quorum:
+        senders = [sender for sender, change in core.view_changes.items() if change.view == core.view]
+        if core.committee.weigh(senders) < core.committee.quorum:
             return
         # PBFT-31: the primary of the new view shows why it exists.
-        view_changes = tuple(changes[: core.committee.quorum])
+        view_changes = tuple(core.view_changes[sender] for sender in core.committee.fewest(senders))
         signatures = b"".join(change.claim.signature for change in view_changes)
         signature = core.sign(core.committee.new_view_digest(core.view, signatures)).signature
         message = core.codec.make_new_view(core.view, view_changes, signature)
@@ -93,7 +99,8 @@ class ViewChanging:
         """PBFT-34: VIEW-CHANGEs of a quorum of distinct replicas, each for this view and valid by itself."""
         senders = {change.sender for change in message.view_changes}
         return (
-            len(senders) == len(message.view_changes) >= self.core.committee.quorum
+            len(senders) == len(message.view_changes)
+            and self.core.committee.weigh(senders) >= self.core.committee.quorum
             and message.view > 0
             and all(
                 change.view == message.view and is_valid(change, self.core.start) for change in message.view_changes

@@ -42,7 +42,7 @@ class Core:
         self.beneficiary = setup.beneficiary
         # SIM-70: the engine around this one.
         self.frame = setup.frame
-        self.committee = Committee(parameters.node_ids, setup.chain.chain_id)
+        self.committee = Committee(parameters.node_ids, setup.chain.chain_id, parameters.weights)
         # SIM-74: the number of the block that we start from; nothing at or below it is ours to vote on.
         self.start = setup.chain.genesis.number
         self.codec = Codec(self.committee, self.start)

@@ -196,12 +196,12 @@ class SimplexEngine:
         return self.core.committee.ids
 
     def ballot(self, message: Message) -> Ballot | None:
-        """SIM-8: what a host may count for us. Once a quorum was counted, more votes are of no use (`spent_from` 0). A
-        block's iteration is never below its number above the block that we start from, so the final block that comes
-        h-th ends iteration h."""
+        """SIM-8: what a host may count for us; nothing where votes weigh differently. Once a quorum was counted, more
+        votes are of no use (`spent_from` 0). A block's iteration is never below its number above the block that we
+        start from, so the final block that comes h-th ends iteration h."""
         committee = self.core.committee
         vote = message.vote if isinstance(message, Proposal) else message
-        if not isinstance(vote, Vote):
+        if not isinstance(vote, Vote) or not committee.equal:
             return None
         # SIM-54: f+1 who gave up wake a replica that knows of no work.
         first = committee.faults + 1 if vote.phase is Phase.DUMMY else committee.quorum
@@ -222,14 +222,15 @@ class SimplexEngine:
             "leader": "0x" + core.committee.ids[core.committee.leader(core.iteration)].hex(),
             "replica": core.me,
             "replicas": core.committee.size,
+            "seats": core.committee.seats,
             "faults": core.committee.faults,
             "quorum": core.committee.quorum,
             "final": core.final.number,
             "final_iteration": core.final_iteration,
             "notarized": sorted(core.notarized),
             "dummies": sorted(core.dummies),
-            "votes": len(votes[Phase.NOTARIZED]),
-            "dummy_votes": len(votes[Phase.DUMMY]),
+            "votes": core.committee.weigh(votes[Phase.NOTARIZED]),
+            "dummy_votes": core.committee.weigh(votes[Phase.DUMMY]),
             "voted": bool(core.promises.voted),
             "gave_up": core.promises.dummied,
             "delta_ms": self.timers.delta_ms,

@@ -2,14 +2,12 @@
 
 from pydantic import Field, model_validator
 
-from raclette.protocols.committee import ValidatorList, parse_node_id
-from raclette.protocols.parameters import ProtocolParameters
+from raclette.protocols.committee import CommitteeParameters
 
 
-class Parameters(ProtocolParameters):
+class Parameters(CommitteeParameters):
     """SIM-60: `config.protocol` of a Simplex chain. Times in milliseconds, windows in iterations."""
 
-    validators: ValidatorList
     # Long against a hop with a full block in it, short against a person's patience: a dead leader costs three.
     delta_ms: int = Field(
         500,
@@ -37,8 +35,3 @@ class Parameters(ProtocolParameters):
         if self.delta_cap_ms < self.delta_ms:
             raise ValueError(f"delta_cap_ms {self.delta_cap_ms} is less than delta_ms {self.delta_ms}")
         return self
-
-    @property
-    def node_ids(self) -> tuple[bytes, ...]:
-        """The validators as bytes."""
-        return tuple(parse_node_id(text) for text in self.validators)

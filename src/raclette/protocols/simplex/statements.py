@@ -36,13 +36,13 @@ _DOMAINS = {
 
 
 class Committee(committee.Committee):
-    """SIM-1: n, f and the quorum; and what its replicas sign."""
+    """SIM-1, SIM-75: n, f and the quorum; and what its replicas sign."""
 
     __slots__ = ()
 
     def leader(self, iteration: int) -> int:
-        """SIM-2: round robin."""
-        return iteration % self.size
+        """SIM-2, SIM-75: round robin, by seats."""
+        return self.turns[iteration % self.seats]
 
     def digest(self, phase: Phase, iteration: int, block_hash: bytes) -> bytes:
         """SIM-3: what a statement signs: chain, phase, iteration and block (DUMMY_HASH for none)."""

@@ -161,15 +161,17 @@ class Voting:
 
     def _count(self, iteration: int, phase: Phase) -> None:
         """SIM-4: equal votes of a quorum in one iteration."""
-        core = self.core
-        slot = core.slots.get(iteration)
+        committee = self.core.committee
+        slot = self.core.slots.get(iteration)
         votes = slot.votes[phase] if slot is not None else {}
-        if len(votes) < core.committee.quorum or (phase is not Phase.FINALIZED and self._is_known(iteration, phase)):
+        if committee.weigh(votes) < committee.quorum or (
+            phase is not Phase.FINALIZED and self._is_known(iteration, phase)
+        ):
             return
         for block_hash in dict.fromkeys(vote.block_hash for vote in votes.values()):
             signatures = signatures_for(votes, block_hash)
-            if len(signatures) >= core.committee.quorum:
-                self.learn(Certificate(phase, iteration, block_hash, signatures[: core.committee.quorum]))
+            if committee.weigh_votes(signatures) >= committee.quorum:
+                self.learn(Certificate(phase, iteration, block_hash, committee.fewest_votes(signatures)))
                 return
 
     def _is_known(self, iteration: int, phase: Phase) -> bool:
@@ -344,9 +346,9 @@ class Voting:
         return bool(self.core.promises.voted) or (slot is not None and slot.proposal is not None)
 
     def impatient(self) -> int:
-        """How many replicas have voted for the dummy block of our iteration."""
+        """How many seats have voted for the dummy block of our iteration."""
         slot = self.core.slots.get(self.core.iteration)
-        return 0 if slot is None else len(slot.votes[Phase.DUMMY])
+        return 0 if slot is None else self.core.committee.weigh(slot.votes[Phase.DUMMY])
 
 
 def own_votes(slots: dict[int, Slot], me: int, iterations: Sequence[int]) -> list[Vote]:

@@ -33,7 +33,7 @@ class SimplexForensics:
     def __init__(self, genesis: Genesis) -> None:
         """Raises ConfigError."""
         parameters = parse_parameters(Parameters, genesis.protocol_parameters)
-        self.committee = Committee(parameters.node_ids, genesis.chain_id)
+        self.committee = Committee(parameters.node_ids, genesis.chain_id, parameters.weights)
         # Computed here, not asked of the engine, so that a wrong one cannot vouch for itself.
         self.faults = (self.committee.size - 1) // 3
         self._codec = Codec(self.committee)
