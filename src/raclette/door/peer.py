@@ -38,6 +38,7 @@ from raclette.node.node import NodeConfig, open_node
 from raclette.primitives.errors import ConfigError, DecodeError, Misuse, PeerFault, Refused
 from raclette.primitives.signing import NODE_ID_BYTES
 from raclette.primitives.units import SECOND
+from raclette.protocols import find_protocol
 from raclette.store.contract import Store
 from raclette.store.database import open_store
 from raclette.store.memory import MemoryStore
@@ -138,7 +139,7 @@ class Peer:
                 decode=self._node.decode,
                 view=self._node.view,
                 settings=HostSettings(self.name, gate_threads=0),
-                make_searcher=None if self._node.engine.needs_certificate else Miner,
+                make_searcher=Miner if find_protocol(self._node.engine.name).seals else None,
             )
             await self._host.start()
             self._heads = asyncio.get_running_loop().create_task(self._tell_news())

@@ -188,7 +188,7 @@ async def open_process(config: NodeConfigFile) -> AsyncIterator[NodeProcess]:
             decode=node.decode,
             view=node.view,
             settings=settings,
-            make_searcher=_searcher_factory(config) if not node.engine.needs_certificate else None,
+            make_searcher=_searcher_factory(config) if find_protocol(node.engine.name).seals else None,
         )
         if config.faucet.key_file is not None:
             key = load_account_key(config.faucet.key_file, config.faucet.passphrase_file)

@@ -1,4 +1,5 @@
-"""The consensus protocols, by name. Each is a folder that knows the engine contract and no other protocol.
+"""The consensus protocols, by name. Each is a folder that knows the engine contract and no other protocol,
+but for `hybrid`, which is made of others.
 
 A protocol's folder exports `make_engine(setup)` and `Parameters` (a pydantic model of its part of the genesis file).
 Folders are imported on first use, so that a protocol costs nothing where it is not chosen.
@@ -60,6 +61,11 @@ PROTOCOLS: dict[str, Protocol] = {
             "senate",
             "proof of stake; a senate drawn by stake for each block signs what a director drawn by lot writes",
             enrolls=True,
+        ),
+        Protocol(
+            "hybrid",
+            "proof of work elects a committee each day, which orders blocks by PBFT or Simplex, at the network's speed",
+            seals=True,
         ),
     )
 }

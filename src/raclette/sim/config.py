@@ -155,7 +155,7 @@ def protocol_parameters(config: SimConfig, ids: list[bytes]) -> dict[str, Any]:
     defaults: dict[str, Any] = {}
     if "validators" in PROTOCOLS[config.protocol].parameters.model_fields:
         defaults["validators"] = ["0x" + node_id.hex() for node_id in ids[: config.nodes - config.observers]]
-    elif PROTOCOLS[config.protocol].seals:
+    if PROTOCOLS[config.protocol].seals:
         defaults["initial_difficulty"] = MINING_DIFFICULTY
         defaults["block_interval_s"] = MINING_INTERVAL_S
     return defaults | dict(config.parameters)

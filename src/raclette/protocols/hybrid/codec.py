@@ -1,0 +1,199 @@
+"""Bytes on the wire: one byte for the kind, then RLP of a fixed shape. Strict: one encoding per message.
+
+Deviation from "decoding is pure": a message of an inner engine can be read only by an engine that knows the committee,
+so `inner` is asked for the one that runs. A message of another day stays closed; nobody acts on its content.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from raclette.chain.block import Block
+from raclette.chain.header import Header
+from raclette.engine.contract import Engine
+from raclette.engine.message import Message, carries_block
+from raclette.primitives import rlp
+from raclette.primitives.errors import DecodeError, InvalidCertificate, Misuse
+from raclette.primitives.rlp import Item, as_bytes, as_list, bytes_to_int, int_to_bytes
+from raclette.primitives.signing import NODE_ID_BYTES, SIGNATURE_BYTES, Claim
+from raclette.protocols.committee import VALIDATORS_MAX, expect, frame, u64
+from raclette.protocols.hybrid.almanac import Entry
+from raclette.protocols.hybrid.fruits import FRUIT_BYTES_MAX, FRUITS_MAX, Fruit
+from raclette.protocols.hybrid.messages import (
+    Complaint,
+    Daily,
+    DailyBlock,
+    FreshFruit,
+    Logged,
+    Signed,
+    SnailBlock,
+    SnailBlocks,
+    SnailQuestion,
+    Unproven,
+    complaint_digest,
+    entry_digest,
+    wrap,
+)
+from raclette.protocols.hybrid.records import COMPLAINTS_MAX, claims_of, decode_proof, decode_records
+from raclette.protocols.hybrid.snail import ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, decode_block, encode_block
+
+(DAILY, SIGNED, LOGGED, UNPROVEN, SNAIL_BLOCK, SNAIL_QUESTION, SNAIL_BLOCKS, COMPLAINT, FRUIT) = range(1, 10)
+HEADER_BYTES_MAX = 1_024
+# A signature with its author, and what it is about.
+STATEMENT_BYTES_MAX = 200
+PROOF_BYTES_MAX = VALIDATORS_MAX * (NODE_ID_BYTES + SIGNATURE_BYTES + 8) + 64
+SNAIL_BLOCK_BYTES_MAX = (
+    HEADER_BYTES_MAX + PROOF_BYTES_MAX + COMPLAINTS_MAX * STATEMENT_BYTES_MAX + FRUITS_MAX * (FRUIT_BYTES_MAX + 8)
+)
+# A locator: 32 steps of doubled stride reach below any chain.
+LOCATOR_MAX = 64
+# The largest message of an inner engine: a NEW-VIEW of 128 replicas, each with a certificate.
+DAILY_BYTES_MAX = 4 * 1024 * 1024
+
+
+class Running(NamedTuple):
+    """The inner engine that runs here, and its day."""
+
+    day: int
+    engine: Engine
+
+
+class Codec:
+    """Encodes and decodes for one chain. Thread-safe."""
+
+    def __init__(self, chain_id: int, inner: Callable[[], Running | None]) -> None:
+        self._chain_id = chain_id
+        self._inner = inner
+        # HYB-50: the largest payload of each kind.
+        self._kinds: dict[int, tuple[int, Callable[[list[Item]], Message]]] = {
+            DAILY: (DAILY_BYTES_MAX, self._daily),
+            SIGNED: (STATEMENT_BYTES_MAX, self._signed),
+            LOGGED: (HEADER_BYTES_MAX + PROOF_BYTES_MAX, self._logged),
+            UNPROVEN: (STATEMENT_BYTES_MAX, self._unproven),
+            SNAIL_BLOCK: (SNAIL_BLOCK_BYTES_MAX, self._snail_block),
+            SNAIL_QUESTION: (LOCATOR_MAX * 33 + 64, self._snail_question),
+            SNAIL_BLOCKS: (ANSWER_BYTES_MAX + SNAIL_BLOCK_BYTES_MAX, self._snail_blocks),
+            COMPLAINT: (STATEMENT_BYTES_MAX, self._complaint),
+            FRUIT: (FRUIT_BYTES_MAX + 16, self._fruit),
+        }
+
+    # --- to bytes -------------------------------------------------------------------------------------------------
+
+    def encode(self, message: Message) -> bytes:
+        """Without a log block's body. Raises Misuse for another protocol's message."""
+        match message:
+            case Daily() | DailyBlock():
+                return frame(DAILY, [int_to_bytes(message.day), message.payload])
+            case Signed(entry, claim):
+                ends = int_to_bytes(int(entry.ends))
+                numbers = [int_to_bytes(entry.day), int_to_bytes(entry.number)]
+                return frame(SIGNED, [*numbers, entry.block_hash, ends, claim.author, claim.signature])
+            case Logged(header, certificate):
+                return frame(LOGGED, [header.encoded, certificate])
+            case Unproven(number):
+                return frame(UNPROVEN, [int_to_bytes(number)])
+            case SnailBlock(block):
+                return frame(SNAIL_BLOCK, [encode_block(block)])
+            case SnailQuestion(locator, target):
+                return frame(SNAIL_QUESTION, [list(locator), target])
+            case SnailBlocks(blocks, more):
+                return frame(SNAIL_BLOCKS, [[encode_block(block) for block in blocks], int_to_bytes(int(more))])
+            case Complaint(day, claim):
+                return frame(COMPLAINT, [int_to_bytes(day), claim.author, claim.signature])
+            case FreshFruit(fruit):
+                return frame(FRUIT, [fruit.encode()])
+        raise Misuse(f"hybrid has no message {message.kind!r}")
+
+    # --- from bytes -----------------------------------------------------------------------------------------------
+
+    def decode(self, payload: bytes) -> Message:
+        """Raises DecodeError."""
+        kind = self._kinds.get(payload[0]) if payload else None
+        if kind is None:
+            raise DecodeError("hybrid-kind", payload[:1].hex())
+        size_max, decoder = kind
+        if len(payload) > size_max:
+            raise DecodeError("hybrid-size", f"{len(payload)} bytes, at most {size_max}")
+        return decoder(rlp.decode_list(payload[1:]))
+
+    def _daily(self, items: list[Item]) -> Message:
+        day_item, payload_item = expect(items, 2)
+        day, payload = u64(day_item), as_bytes(payload_item)
+        running = self._inner()
+        if running is None or running.day != day:
+            return Daily(day, payload, None)
+        inner = running.engine.decode(payload)
+        if carries_block(inner) and inner.header.number < 1:
+            raise DecodeError("daily-block", "genesis is nobody's proposal")
+        return wrap(day, payload, inner)
+
+    def _signed(self, items: list[Item]) -> Signed:
+        day, number, block_hash, ends, signer, signature = expect(items, 6)
+        flag = bytes_to_int(ends, size_max=1)
+        if flag > 1:
+            raise DecodeError("entry-flag", str(flag))
+        entry = Entry(u64(day), u64(number), as_bytes(block_hash, 32), bool(flag))
+        digest = entry_digest(self._chain_id, entry)
+        return Signed(entry, _claim(signer, digest, signature))
+
+    def _logged(self, items: list[Item]) -> Logged:
+        header_item, certificate_item = expect(items, 2)
+        header, certificate = Header.decode(as_bytes(header_item)), as_bytes(certificate_item)
+        try:
+            return Logged(header, certificate, self.finality_claims(header, certificate))
+        except InvalidCertificate as error:
+            raise DecodeError(error.reason, error.detail) from error
+
+    def finality_claims(self, header: Header, certificate: bytes) -> tuple[Claim, ...]:
+        """HYB-22: those of the members who signed this very block. Raises InvalidCertificate."""
+        if len(certificate) > PROOF_BYTES_MAX:
+            raise InvalidCertificate("certificate-size", f"{len(certificate)} bytes, at most {PROOF_BYTES_MAX}")
+        try:
+            proof = decode_proof(certificate)
+        except DecodeError as error:
+            raise InvalidCertificate(error.reason, error.detail) from error
+        if (proof.entry.number, proof.entry.block_hash) != (header.number, header.hash):
+            raise InvalidCertificate("certificate-block", f"it is not for block {header.number}")
+        return claims_of(self._chain_id, proof)
+
+    def _unproven(self, items: list[Item]) -> Unproven:
+        (number,) = expect(items, 1)
+        return Unproven(u64(number))
+
+    def _snail_block(self, items: list[Item]) -> SnailBlock:
+        (data,) = expect(items, 1)
+        block = decode_block(as_bytes(data))
+        return SnailBlock(block, self._proof_of(block))
+
+    def _proof_of(self, block: Block) -> tuple[Claim, ...]:
+        return decode_records(self._chain_id, block.transactions).signatures
+
+    def _snail_question(self, items: list[Item]) -> SnailQuestion:
+        locator_item, target = expect(items, 2)
+        locator = as_list(locator_item)
+        if not 1 <= len(locator) <= LOCATOR_MAX:
+            raise DecodeError("locator", f"{len(locator)} hashes, 1 to {LOCATOR_MAX} belong")
+        wanted = as_bytes(target)
+        return SnailQuestion(tuple(as_bytes(item, 32) for item in locator), as_bytes(target, 32) if wanted else b"")
+
+    def _snail_blocks(self, items: list[Item]) -> SnailBlocks:
+        listed, flag_item = expect(items, 2)
+        encoded = as_list(listed)
+        flag = bytes_to_int(flag_item, size_max=1)
+        if len(encoded) > ANSWER_BLOCKS_MAX or flag > 1:
+            raise DecodeError("snail-blocks", f"{len(encoded)} blocks, at most {ANSWER_BLOCKS_MAX}; flag {flag}")
+        blocks = tuple(decode_block(as_bytes(item)) for item in encoded)
+        proof = tuple(claim for block in blocks for claim in self._proof_of(block))
+        return SnailBlocks(blocks, bool(flag), proof)
+
+    def _complaint(self, items: list[Item]) -> Complaint:
+        day_item, author, signature = expect(items, 3)
+        day = u64(day_item)
+        return Complaint(day, _claim(author, complaint_digest(self._chain_id, day), signature))
+
+    def _fruit(self, items: list[Item]) -> FreshFruit:
+        (data,) = expect(items, 1)
+        return FreshFruit(Fruit.decode(as_bytes(data)))
+
+
+def _claim(author: Item, digest: bytes, signature: Item) -> Claim:
+    return Claim(as_bytes(author, NODE_ID_BYTES), digest, as_bytes(signature, SIGNATURE_BYTES))

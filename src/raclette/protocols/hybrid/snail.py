@@ -1,0 +1,253 @@
+"""The snail chain at work: the proof-of-work engine, unchanged, on a chain of its own inside ours.
+
+What the engine wants of its host is carried out here: heads move in `SnailChain`, blocks leave as messages of ours and
+become records of ours, and what it lacks is asked of whoever showed us a later block. HYB-1 to HYB-6.
+"""
+
+from collections.abc import Callable
+
+from raclette.chain.block import Block
+from raclette.chain.header import Header
+from raclette.engine.contract import SealCheck
+from raclette.engine.effects import Accuse, Adopt, Effect, Fetch, Persist, Publish, Seal, Send
+from raclette.engine.events import BlockReceived, Event, Pending, Sealed, Started, TimerFired
+from raclette.primitives import rlp, signing
+from raclette.primitives.errors import DecodeError, InvalidBlock, StoreDamaged
+from raclette.primitives.rlp import as_bytes
+from raclette.primitives.units import MILLISECOND
+from raclette.protocols import nakamoto
+from raclette.protocols.hybrid.almanac import Almanac, Rules
+from raclette.protocols.hybrid.core import Core
+from raclette.protocols.hybrid.fruits import Claim, Fruit, body_root, is_block
+from raclette.protocols.hybrid.messages import Complaint, FreshFruit, SnailBlock, SnailBlocks, SnailQuestion
+from raclette.protocols.hybrid.orchard import WAITING_MAX, Orchard
+from raclette.protocols.hybrid.records import COMPLAINTS_MAX, Proof, decode_records, encode_records
+from raclette.protocols.hybrid.snail_chain import SnailChain, check_shape, snail_genesis
+from raclette.protocols.nakamoto.mining import REFRESH
+
+RECORD = b"snail/"
+# Blocks and bytes of one answer.
+ANSWER_BLOCKS_MAX = 128
+ANSWER_BYTES_MAX = 64 * 1024
+# A question to one peer is not repeated before this: the answer is on its way.
+QUESTION_PATIENCE = 1_000 * MILLISECOND
+# Bodies of the latest candidates, for nonces that arrive late (as `nakamoto.mining`).
+CANDIDATES_MAX = 4
+
+
+class Snail:
+    """See the module. `moved` is True if the head moved in this event."""
+
+    def __init__(self, core: Core, rules: Rules, seal: SealCheck, proof_for: Callable[[Almanac], Proof | None]) -> None:
+        """`proof_for` gives the entry of the log that is worth recording next."""
+        parameters, setup = core.parameters, core.setup
+        self._core = core
+        self._rules = rules
+        self._proof_for = proof_for
+        self.orchard = Orchard(parameters.fruits, parameters.freshness, seal)
+        genesis = snail_genesis(core.chain.genesis, parameters.initial_difficulty)
+        self.chain = SnailChain(core.chain.chain_id, genesis, rules, self.orchard, self._fill)
+        self._engine = nakamoto.make_engine(
+            setup._replace(parameters=parameters.snail, chain=self.chain, records={}),
+            seal_check=self.orchard.block_seal,
+        )
+        self.moved = False
+        self.deepest = 0
+        # Complaints about the newest day, by author, and fruits by hash: what the next block may hold.
+        self.complaints: dict[bytes, Complaint] = {}
+        self._fruits: dict[bytes, Fruit] = {}
+        self._counter = 0
+        # Root -> records, of our latest candidates.
+        self._candidates: dict[bytes, tuple[bytes, ...]] = {}
+        # peer -> when we asked it last.
+        self._asked: dict[bytes, int] = {}
+
+    # --- the proof-of-work engine ---------------------------------------------------------------------------------
+
+    def feed(self, event: Event, *, relay: bool = False) -> None:
+        """Let it react; `relay`: what enters the tree is news to others too."""
+        answer = self._engine.handle(event)
+        for block in self.chain.take_news():
+            self._core.emit(Persist(RECORD + block.hash, encode_block(block)))
+            if relay:
+                self._core.emit(Publish(self.message(block)))
+        for effect in answer:
+            self._carry(effect)
+
+    def _carry(self, effect: Effect) -> None:
+        core = self._core
+        match effect:
+            case Adopt(block_hash):
+                self.deepest = max(self.deepest, self.chain.adopt(block_hash))
+                self.moved = True
+                newest = self.chain.almanac().day.number
+                self.complaints = {who: said for who, said in self.complaints.items() if said.day >= newest}
+            case Publish():
+                pass  # our own block: `feed` has told everybody
+            case Fetch(peer, block_hash):
+                self.ask(peer, block_hash)
+            case Seal(header, target):
+                core.emit(Seal(header, self.orchard.target(target)))
+            case Accuse(peer, reason, evidence):
+                core.accuse(peer, f"snail-{reason}", evidence)
+            case _:
+                core.emit(effect)
+
+    def start(self, records: list[Block]) -> None:
+        """Take up the blocks that our store kept, lowest first, and begin to mine."""
+        for block in sorted(records, key=lambda block: (block.number, block.hash)):
+            self._engine.handle(BlockReceived(self._core.now, None, block, b""))
+            self.chain.take_news()
+        if self._engine_head() != self.chain.head.hash:
+            self.chain.adopt(self._engine_head())
+        self.moved = True
+        self.feed(Started(self._core.now))
+
+    def _engine_head(self) -> bytes:
+        return bytes.fromhex(self._engine.status()["head"]["hash"][2:])
+
+    def sealed(self, header: Header) -> None:
+        """HYB-40: a nonce of our own. With fruits it makes one, and with luck a block too."""
+        core = self._core
+        if not self.orchard.expected:
+            self.feed(Sealed(core.now, header), relay=True)
+            return
+        records = self._candidates.get(header.transactions_root)
+        if records is None:
+            return
+        fruit = Fruit.of(header, records)
+        if is_block(header, self.orchard.expected):
+            self.feed(Sealed(core.now, header), relay=True)
+        self._fruits[fruit.hash] = fruit
+        core.emit(Publish(FreshFruit(fruit)))
+        # The search goes on; a new candidate has a new counter, so it finds another nonce.
+        self.feed(TimerFired(core.now, REFRESH))
+
+    def renew(self) -> None:
+        """There is more to record: our candidate may be renewed."""
+        self.feed(Pending(self._core.now))
+
+    def _fill(self, almanac: Almanac, parent: Header) -> tuple[bytes, ...]:
+        """HYB-6: the records of a block on `parent`."""
+        complaints: list[Complaint] = []
+        for author in sorted(self.complaints):
+            complaint = self.complaints[author]
+            try:
+                self._rules.check_complaint(almanac, complaint.day, complaint.author)
+            except InvalidBlock:
+                continue
+            complaints.append(complaint)
+        ripe = self.orchard.pick(self._fruits, parent, self.chain.header, self.chain.fruits_of)
+        self._counter += 1
+        claim = Claim(self._core.me, self._pointer(parent).hash, self._counter)
+        records = encode_records(claim, self._proof_for(almanac), complaints[:COMPLAINTS_MAX], ripe)
+        self._candidates[body_root(records)] = records
+        if len(self._candidates) > CANDIDATES_MAX:
+            del self._candidates[next(iter(self._candidates))]
+        return records
+
+    def _pointer(self, parent: Header) -> Header:
+        """Where a fruit hangs: a block deep enough to stay."""
+        for _ in range(self._core.parameters.stable_depth):
+            above = self.chain.header(parent.parent_hash) if parent.number else None
+            parent = above or parent
+        return parent
+
+    # --- messages -------------------------------------------------------------------------------------------------
+
+    def message(self, block: Block) -> SnailBlock:
+        """A block for everybody."""
+        return SnailBlock(block, decode_records(self.chain.chain_id, block.transactions).signatures)
+
+    def on_block(self, peer: bytes, block: Block) -> None:
+        """Gossip."""
+        if self.chain.header(block.hash) is None and self._is_shaped(peer, block):
+            self.feed(BlockReceived(self._core.now, peer, block, b""), relay=True)
+
+    def on_blocks(self, peer: bytes, answer: SnailBlocks) -> None:
+        """What we asked for."""
+        if self._asked.pop(peer, None) is None:
+            self._core.accuse(peer, "snail-unasked")
+            return
+        before = len(self.chain)
+        for block in answer.blocks:
+            if not self._is_shaped(peer, block):
+                return
+            self.feed(BlockReceived(self._core.now, peer, block, b""))
+        if answer.more and len(self.chain) > before:
+            self.ask(peer, b"")
+
+    def _is_shaped(self, peer: bytes, block: Block) -> bool:
+        """Before an orphan is kept for its parent."""
+        try:
+            check_shape(block)
+        except InvalidBlock as fault:
+            self._core.accuse(peer, fault.reason)
+            return False
+        return True
+
+    def ask(self, peer: bytes, target: bytes) -> None:
+        """HYB-7: for the blocks that lead to `target`, or to the peer's head."""
+        core = self._core
+        if peer == core.me or core.now - self._asked.get(peer, -QUESTION_PATIENCE) < QUESTION_PATIENCE:
+            return
+        self._asked[peer] = core.now
+        core.emit(Send(peer, SnailQuestion(self.chain.locator(), target)))
+
+    def on_question(self, peer: bytes, question: SnailQuestion) -> None:
+        """HYB-7: an answer of bounded size."""
+        blocks: list[Block] = []
+        proofs: list[signing.Claim] = []
+        size, more = 0, False
+        for block in self.chain.after(question.locator, question.target):
+            size += len(block.header.encoded) + sum(map(len, block.transactions))
+            if len(blocks) == ANSWER_BLOCKS_MAX or (blocks and size > ANSWER_BYTES_MAX):
+                more = True
+                break
+            blocks.append(block)
+            proofs += decode_records(self.chain.chain_id, block.transactions).signatures
+        self._core.emit(Send(peer, SnailBlocks(tuple(blocks), more, tuple(proofs))))
+
+    def on_complaint(self, peer: bytes | None, complaint: Complaint) -> None:
+        """HYB-12: kept for the next block, and passed on once."""
+        almanac = self.chain.almanac()
+        if complaint.day != almanac.day.number or complaint.author in self.complaints:
+            return
+        try:
+            self._rules.check_complaint(almanac, complaint.day, complaint.author)
+        except InvalidBlock as fault:
+            if fault.reason == "complaint-stranger":
+                self._core.accuse(peer, fault.reason)
+            return
+        self.complaints[complaint.author] = complaint
+        self._core.emit(Publish(complaint))
+        self.renew()
+
+    def on_fruit(self, fruit: Fruit) -> None:
+        """HYB-43: kept for the next block, and passed on once."""
+        if fruit.hash in self._fruits or not self.orchard.is_wanted(fruit, self.chain.head, self.chain.header):
+            return
+        self._fruits[fruit.hash] = fruit
+        if len(self._fruits) > WAITING_MAX:
+            del self._fruits[next(iter(self._fruits))]
+        self._core.emit(Publish(FreshFruit(fruit)))
+        self.renew()
+
+
+def encode_block(block: Block) -> bytes:
+    """Header and records, as kept in the store and sent."""
+    return rlp.encode([block.header.encoded, block.encoded_body])
+
+
+def decode_block(data: bytes) -> Block:
+    """Raises DecodeError."""
+    header, body = rlp.decode_list(data, 2)
+    return Block(Header.decode(as_bytes(header)), Block.decode_body(as_bytes(body)))
+
+
+def restore_block(key: bytes, value: bytes) -> Block:
+    """One of our records. Raises StoreDamaged."""
+    try:
+        return decode_block(value)
+    except DecodeError as error:
+        raise StoreDamaged(f"table consensus, key {key!r}: {error}") from error
