@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.shell import Shell
+from raclette.lab.experiments.selfish import revenue
 
 FAST = 'title = "Small"\n[variables]\ncount = 4\n[workload]\ncount = "$count"\n[stop]\nseconds = 1.5\n'
 LIARS = '[[liars]]\nkind = "silent"\nnodes = 2\n[workload]\ncount = 2\n[stop]\nseconds = 1\nsettle = "1s"\n'
@@ -91,3 +92,26 @@ def test_the_library_is_listed_shown_and_checked(shell: Shell) -> None:
     assert "degree" in shell.refusal(
         2, "scenarios", "check", "quiet-pbft", "--set", "topology.kind=regular", "--set", "topology.degree=4"
     )
+
+
+RACE = ("selfish-race", "--set", "attacker.blocks=300")
+
+
+def test_a_race_shows_theory_beside_what_was_measured(shell: Shell, tmp_path: Path) -> None:
+    out = tmp_path / "race"
+    words = ("sim", *RACE, "--set", "checkers=[]", "--set", "expect=holds", "--seeds", "2", "--jobs", "1")
+    outcome = shell(*words, "--out", str(out))
+    assert outcome.code == 0, outcome.out
+    assert "theory" in outcome.out
+    assert (out / "figures" / "race-revenue.png").exists()
+    found = shell(*words, "--json").json
+    assert (found["fidelity"], found["network"], found["nodes"], found["ledger"]) == ("instant", "none", 3, "none")
+    assert found["metrics"]["revenue"]["published"] == pytest.approx(revenue(0.42, 0.5), abs=1e-6)
+    assert found["runs"][0]["attack"]["groups"]["attacker"]["hash_share"] == 0.42
+
+
+def test_a_race_is_nothing_for_processes_or_the_screen(shell: Shell) -> None:
+    said = shell.refusal(2, "testbed", *RACE)
+    assert said == 'fidelity: "instant" has no nodes that could be processes; accepted on a testbed is "full"'
+    assert 'fidelity: "instant"; accepted with --log' in shell.refusal(2, "sim", *RACE, "--seed", "1", "--watch")
+    assert shell("scenarios", "check", *RACE, "--json").json["on_processes"] is False

@@ -104,12 +104,14 @@ def check(
         "valid": True,
         "scenario": opened.name,
         "protocol": scenario.protocol.name,
-        "nodes": scenario.nodes,
+        "nodes": len(resolved.power),
         "fidelity": scenario.fidelity,
         "seeds": len(scenario.seeds),
         "liars": {f"n{node:02d}": str(spec) for node, spec in resolved.liars.items()},
         "faults": len(resolved.faults),
-        "on_processes": not resolved.liars and all(plan.fault.on_processes for plan in resolved.faults),
+        "on_processes": scenario.fidelity == "full"
+        and not resolved.liars
+        and all(plan.fault.on_processes for plan in resolved.faults),
         "beyond": resolved.beyond,
     }
     if json:
@@ -202,11 +204,15 @@ def show_verdict(found: Mapping[str, Any], scenario: "Scenario", out: Path | Non
     print_pairs("", {key: found[key] for key in shown if key in found and found[key] != ""})
     if found["beyond"]:
         console.print(f"[yellow]beyond:[/yellow] {found['beyond_why']}", soft_wrap=True)
-    columns = ("metric", "mean", "± 95 %", "least", "most", "unit")
-    rows = (
-        (name, *(f"{entry[key]:,.6g}" for key in ("mean", "ci95", "min", "max")), entry["unit"])
+    columns = ["metric", "mean", "± 95 %", "least", "most", "unit"]
+    rows = [
+        [name, *(f"{entry[key]:,.6g}" for key in ("mean", "ci95", "min", "max")), entry["unit"]]
         for name, entry in found["metrics"].items()
-    )
+    ]
+    if any("published" in entry for entry in found["metrics"].values()):
+        columns.append("theory")
+        for row, entry in zip(rows, found["metrics"].values(), strict=True):
+            row.append(f"{entry['published']:,.6g}" if "published" in entry else "")
     print_table(f"{len(found['seeds'])} run(s)", columns, rows, numbers=columns[1:5])
     for violation in found["violations"][:SHOWN_VIOLATIONS_MAX]:
         console.print("[red]violation[/red]", violation)
@@ -224,6 +230,8 @@ def _write(order: Order, found: Mapping[str, Any], outcomes: "Sequence[Outcome]"
     from raclette.lab.report.run import Run, write_run_report
 
     notes = [f"More liars than claimed, on purpose: {found['beyond_why']}."] if found["beyond"] else []
+    if not found["agreed"] and found["as_expected"]:
+        notes.append(f"The file expects this: {found['expect']}.")
     if order.put:
         notes.append("Changed: " + ", ".join(order.put) + ".")
     runs = [Run(outcome.report, outcome.record) for outcome in outcomes if outcome.record is not None]

@@ -20,6 +20,7 @@ SHOWN_VIOLATIONS_MAX = 20
         "raclette sim pbft-partition",
         "raclette sim mine.toml --seeds 20 --out report",
         "raclette sim nakamoto-selfish --set attacker.share=0.4 --seed 3 --json",
+        "raclette sim selfish-race --set attacker.share=0.3 --set gamma=0 --seeds 20",
         "raclette sim pbft-partition --watch",
         "raclette sim --protocol pbft --nodes 4 --seed 7",
         "raclette sim --protocol nakamoto --nodes 20 --network internet-2019 --json",
@@ -136,7 +137,9 @@ def _scenario_once(
             f"seeds: {len(scenario.seeds)} runs; accepted with --log, --diagram and --watch is one (--seed)"
         )
     if scenario.fidelity != "full":
-        raise ConfigError('fidelity: "engine"; accepted with --log, --diagram and --watch is "full"')
+        raise ConfigError(
+            f'fidelity: "{scenario.fidelity}"; accepted with --log, --diagram and --watch is "full", whole nodes'
+        )
     seed = scenario.seeds[0]
     if watch:
         _watch(to_config(resolve(scenario, seed), order.file.folder), f"{order.file.name}, seed {seed}", json)

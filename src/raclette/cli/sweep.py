@@ -18,6 +18,7 @@ SHOWN_ERRORS_MAX = 5
 @app.command(
     epilog=examples(
         "raclette sweep nakamoto-selfish --over attacker.share=0.1:0.45:8 --over nodes=6,10 --seeds 50",
+        "raclette sweep selfish-race --over attacker.share=0.1:0.45:8 --over gamma=0,0.5,1 --seeds 50",
         "raclette sweep quiet-pbft --over nodes=4,7,10 --over network.model=lan,wan --seeds 20 --out latency",
         "raclette sweep mine.toml --over workload.rate=1:1000:4:log --scheduler tcp://head:8786",
     ),
@@ -116,6 +117,7 @@ def _result(rows: Sequence[Mapping[str, Any]], before: int, table: Path, report:
         "run_before": before,
         "failed": len(failed),
         "broken": sum(1 for row in rows if not row["error"] and not row["as_expected"]),
+        "broken_as_expected": sum(1 for row in rows if not row["agreed"] and row.get("as_expected")),
         "agreed": sum(1 for row in rows if row["agreed"]),
         "table": str(table),
         "report": str(report),

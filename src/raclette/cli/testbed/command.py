@@ -74,7 +74,9 @@ def run_testbed(
 
     order = Order(file, put=put or [], beyond=beyond, seed=seed, seeds=0)
     if order.scenario.fidelity != "full":
-        raise ConfigError('fidelity: "engine"; accepted on a testbed is "full"')
+        fidelity = order.scenario.fidelity
+        why = "has no nodes that could be processes" if fidelity == "instant" else "has no whole nodes"
+        raise ConfigError(f'fidelity: "{fidelity}" {why}; accepted on a testbed is "full"')
     if hosts is not None and wires == "namespaces":
         raise ConfigError("--wires namespaces: stands beside --hosts; accepted there is none")
     first = order.scenario.seeds[0]

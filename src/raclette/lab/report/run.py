@@ -8,6 +8,7 @@ from typing import Any
 
 from raclette.lab.report.chain_figures import block_tree, growth, waiting
 from raclette.lab.report.document import Document
+from raclette.lab.report.race_figures import depths, earnings, race_table, successes
 from raclette.lab.report.spread_figures import propagation, region_map
 from raclette.lab.report.statistics import mean
 from raclette.lab.report.traffic_figures import messages, node_map, revenue, volume
@@ -39,9 +40,18 @@ def write_run_report(
     if not runs:
         raise ValueError("a report needs at least one run")
     first = runs[0].report
-    document = Document(title, f"{first['protocol']} on {first['network']}, {first['nodes']} nodes, {len(runs)} run(s)")
+    race = runs[0].record.fidelity == "instant"
+    where = (
+        f"{first['protocol']} as a race without a network, {first['liars']['n00']} against the honest"
+        if race
+        else f"{first['protocol']} on {first['network']}, {first['nodes']} nodes"
+    )
+    document = Document(title, f"{where}, {len(runs)} run(s)")
     _verdicts(document, runs, notes)
-    _figures(document, [run.record for run in runs])
+    if race:
+        _race(document, runs)
+    else:
+        _figures(document, [run.record for run in runs])
     document.section("What ran")
     if replay:
         document.text("Run again with:")
@@ -51,6 +61,21 @@ def write_run_report(
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "runs.json").write_text(json.dumps([dict(run.report) for run in runs], indent=1) + "\n")
     return document.write(directory)
+
+
+def _race(document: Document, runs: Sequence[Run]) -> None:
+    """At instant fidelity: what the attack earned, and what it did to the chain."""
+    records = [run.record for run in runs]
+    document.section("What the attack earned")
+    document.table(("quantity", "mean", "95 % from", "to", "theory"), race_table([run.report for run in runs]))
+    for figure in (earnings(runs), successes([run.report for run in runs])):
+        if figure is not None:
+            document.figure(figure)
+    document.section("The chain")
+    shown = min(records, key=lambda record: (-len(record.stale()), record.seed))
+    for figure in (block_tree(shown), depths([run.report for run in runs])):
+        if figure is not None:
+            document.figure(figure)
 
 
 def _verdicts(document: Document, runs: Sequence[Run], notes: Sequence[str]) -> None:
@@ -70,7 +95,8 @@ def _verdicts(document: Document, runs: Sequence[Run], notes: Sequence[str]) -> 
     for note in notes:
         document.text(note)
     document.section("Figures of the run" if len(runs) == 1 else "Means over the runs")
-    metrics = [name for name in _METRICS if name in runs[0].report]
+    usual = ("height", "virtual_ms") if runs[0].record.fidelity == "instant" else _METRICS
+    metrics = [name for name in usual if name in runs[0].report]
     if len(runs) == 1:
         document.pairs({name: runs[0].report[name] for name in metrics} | {"digest": runs[0].report["digest"]})
         return

@@ -6,6 +6,7 @@ from typing import Any
 
 from raclette.lab.figures import Axis, Bars, Figure, Heatmap, Layer, Line
 from raclette.lab.report.document import Document
+from raclette.lab.report.race_figures import THEORY, honest_line, theory_curve
 from raclette.lab.report.statistics import Estimate, mean, share
 from raclette.lab.sweep.axes import Axis as SweepAxis
 from raclette.lab.sweep.axes import Value
@@ -16,6 +17,8 @@ CURVES_MAX = 8
 ERRORS_SHOWN = 20
 # What is drawn when nothing else is asked for, as far as the rows have it.
 METRICS = ("agreed", "height", "stale_percent", "relative_revenue", "transactions", "p50_ms", "p99_ms", "events")
+# The same for races at instant fidelity.
+RACE_METRICS = ("revenue", "gain", "success-rate", "stale-rate", "deepest-reorg", "agreed")
 
 Place = tuple[Value, ...]
 
@@ -31,18 +34,22 @@ def write_sweep_report(
     replay: str = "",
 ) -> Path:
     """Write `report.html` and `figures/` into `directory`; the page's path. `metrics` are columns of the rows; if
-    none, those of `METRICS` that the rows have. Raises OSError."""
+    none, those of `METRICS` (or `RACE_METRICS`) that the rows have. Raises OSError."""
     document = Document(title, f"{len(rows)} runs over {', '.join(axis.key for axis in axes) or 'seeds'}")
     failed = [row for row in rows if row.get("error")]
-    broken = [row for row in rows if not row.get("agreed") and not row.get("error")]
+    objected = [row for row in rows if not row.get("agreed") and not row.get("error")]
+    broken = [row for row in objected if not row.get("as_expected")]
     document.section("Verdict")
     text = f"{len(rows)} runs: {len(failed)} failed with an error, {len(broken)} broke a property."
+    if len(objected) > len(broken):
+        text += f" {len(objected) - len(broken)} more broke one that the scenario expects to break."
     document.verdict(not failed and not broken, text)
     if failed:
         shown = [(row["cell"], row["seed"], row["error"].strip().splitlines()[-1]) for row in failed[:ERRORS_SHOWN]]
         document.table(("cell", "seed", "error"), shown)
     good = [row for row in rows if not row.get("error")]
-    for metric in metrics or [name for name in METRICS if any(name in row for row in good)]:
+    usual = RACE_METRICS if any(row.get("fidelity") == "instant" for row in good) else METRICS
+    for metric in metrics or [name for name in usual if any(name in row for row in good)]:
         document.section(metric)
         for figure in metric_figures(good, axes, metric):
             document.figure(figure)
@@ -65,6 +72,15 @@ def metric_figures(rows: Sequence[Row], axes: Sequence[SweepAxis], metric: str) 
     curves = [
         layer for number, rest in enumerate(_rests(found)) for layer in _curve(found, first, others, rest, number)
     ]
+    theory = [
+        line
+        for number, rest in enumerate(_rests(found))
+        if (line := theory_curve(rows, metric, first, others, rest, number)) is not None
+    ]
+    if theory and metric in THEORY:
+        caption += f" {THEORY[metric][1]}"
+    honest = honest_line(rows, metric, first)
+    curves += [*theory, *([honest] if honest is not None else [])]
     figures = [Figure(name, f"{metric} against {first.key}", Axis(first.key), Axis(metric), curves, caption)]
     if len(axes) == 2 and all(len(axis.values) > 1 for axis in axes):
         cells = [[found[x, y].value if (x, y) in found else 0.0 for x in first.values] for y in axes[1].values]

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from raclette.lab.scenario.engine import check_light
+from raclette.lab.scenario.instant import check_instant
 from raclette.lab.scenario.library import library_text, scenario_names
 from raclette.lab.scenario.metrics import check_metrics
 from raclette.lab.scenario.model import Scenario
@@ -86,11 +87,16 @@ def scenario_from(raw: Mapping[str, Any], folder: Path = Path(), *, beyond: bool
 def check(scenario: Scenario, folder: Path = Path()) -> None:
     """Everything that no single table can know: names of protocols, nodes, kinds, and what the simulator can do.
     Raises ScenarioError."""
+    if scenario.fidelity == "instant":
+        check_instant(scenario)
+        refuse_beyond(resolve(scenario, scenario.seeds[0]))
+        _check_metrics(scenario)
+        return
     resolved = resolve(scenario, scenario.seeds[0])
     for seed in scenario.seeds if scenario.liars else ():
         refuse_beyond(resolve(scenario, seed))  # who lies may be drawn
+    _check_metrics(scenario)
     try:
-        check_metrics(scenario.metrics)
         check_run(resolved, folder)
         if scenario.fidelity == "engine":
             check_light(resolved)
@@ -99,6 +105,14 @@ def check(scenario: Scenario, folder: Path = Path()) -> None:
     except ConfigError as error:
         path, _, said = str(error).partition(": ")
         raise ScenarioError(path if said else "", said or path) from None
+
+
+def _check_metrics(scenario: Scenario) -> None:
+    try:
+        check_metrics(scenario.metrics, race=scenario.fidelity == "instant")
+    except ConfigError as error:
+        path, _, said = str(error).partition(": ")
+        raise ScenarioError(path, said) from None
 
 
 def explain(model: type[BaseModel], error: ValidationError) -> ScenarioError:

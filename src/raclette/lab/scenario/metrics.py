@@ -17,12 +17,15 @@ Measure: TypeAlias = Callable[[Mapping[str, Any], RunRecord], float | None]
 
 @dataclass(frozen=True)
 class Metric:
-    """One number. `of` gives None where the run has nothing to measure."""
+    """One number. `of` gives None where the run has nothing to measure. `race`: it means something at instant
+    fidelity; `race_only`: it does nowhere else."""
 
     name: str
     unit: str
     meaning: str
     of: Measure
+    race: bool = False
+    race_only: bool = False
 
 
 def _quantile(values: Sequence[int], percent: int) -> float | None:
@@ -76,8 +79,32 @@ def _throughput(report: Mapping[str, Any], record: RunRecord) -> float | None:
     return len(times) * SECOND / max(1, max(times) - begin) if times else None
 
 
+def _attacker(report: Mapping[str, Any], key: str) -> float:
+    return float(report["attack"]["groups"]["attacker"][key])
+
+
+def _lost(group: str) -> Measure:
+    def of(report: Mapping[str, Any], record: RunRecord) -> float | None:
+        found = report["attack"]["groups"][group]
+        return 100 * found["stale"] / found["found"] if found["found"] else None
+
+    return of
+
+
+def _gain(report: Mapping[str, Any], record: RunRecord) -> float | None:
+    share = _attacker(report, "hash_share")
+    return 100 * (_attacker(report, "revenue") / share - 1) if share else None
+
+
+def _success(report: Mapping[str, Any], record: RunRecord) -> float | None:
+    """None if no attempt ended."""
+    spends = report["attack"]["groups"]["attacker"]
+    ended = spends.get("successes", 0) + spends.get("failures", 0)
+    return spends["successes"] / ended if ended else None
+
+
 _ALL = (
-    Metric("height", "blocks", "blocks on the chain of all honest nodes", lambda r, _: r["height"]),
+    Metric("height", "blocks", "blocks on the chain of all honest nodes", lambda r, _: r["height"], race=True),
     Metric("transactions", "transactions", "executed by an honest node", lambda r, _: r["transactions"]),
     Metric("throughput", "1/s", "transactions executed per virtual second", _throughput),
     Metric("latency-p50", "ms", "from submission to execution, median", _latency("p50_ms")),
@@ -89,29 +116,48 @@ _ALL = (
         lambda _, r: _quantile(r.times_to_finality(), 50),
     ),
     Metric("finality-p99", "ms", "the same, 99th percentile", lambda _, r: _quantile(r.times_to_finality(), 99)),
-    Metric("block-interval", "ms", "virtual time per block of the chain", _interval),
-    Metric("stale-rate", "%", "blocks made that did not end on the chain", _stale),
-    Metric("deepest-reorg", "blocks", "given up at once by an honest node", _deepest),
+    Metric("block-interval", "ms", "virtual time per block of the chain", _interval, race=True),
+    Metric("stale-rate", "%", "blocks made that did not end on the chain", _stale, race=True),
+    Metric("deepest-reorg", "blocks", "given up at once by an honest node", _deepest, race=True),
     Metric("propagation-p50", "ms", "until half of the honest nodes had a block", _spread(50)),
     Metric("propagation-p90", "ms", "until nine tenths had it", _spread(90)),
     Metric("liars-blocks", "%", "of the chain's blocks that liars made", _liars_blocks),
     Metric("messages-per-block", "messages", "sent, for each block of the chain", _per_block("messages")),
     Metric("bytes-per-block", "bytes", "sent, for each block of the chain", _per_block("bytes")),
+    Metric(
+        "share", "0 to 1", "the attacker's part of the hash power", lambda r, _: _attacker(r, "hash_share"), True, True
+    ),
+    Metric("revenue", "0 to 1", "the attacker's part of the chain", lambda r, _: _attacker(r, "revenue"), True, True),
+    Metric("gain", "%", "revenue above (or below) the share, relative to the share", _gain, True, True),
+    Metric("attacker-stale", "%", "of the attacker's blocks did not end on the chain", _lost("attacker"), True, True),
+    Metric("honest-stale", "%", "of the honest blocks did not", _lost("honest"), True, True),
+    Metric("success-rate", "0 to 1", "double spends that succeeded, of those that ended", _success, True, True),
     Metric("evidence", "proofs", "of guilt, at the node that has most", lambda r, _: r["evidence"]),
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}
 
 
-def check_metrics(names: Sequence[str]) -> None:
+def metrics_of(*, race: bool) -> list[str]:
+    """The names of those that a run may have: a race at instant fidelity, or any other."""
+    return [metric.name for metric in _ALL if (metric.race if race else not metric.race_only)]
+
+
+def check_metrics(names: Sequence[str], *, race: bool = False) -> None:
     """Raises ConfigError for one that there is not."""
+    known = metrics_of(race=race)
     for place, name in enumerate(names):
         if name not in METRICS:
-            raise ConfigError(f"metrics[{place}]: {name!r} is unknown; accepted are {', '.join(METRICS)}")
+            raise ConfigError(f"metrics[{place}]: {name!r} is unknown; accepted are {', '.join(known)}")
+        if name not in known:
+            where = "at instant fidelity" if race else 'without fidelity = "instant"'
+            raise ConfigError(f"metrics[{place}]: {name!r} means nothing {where}; accepted are {', '.join(known)}")
 
 
-def measure(names: Sequence[str], report: Mapping[str, Any], record: RunRecord) -> dict[str, float]:
-    """Those metrics (all, if none are named) that the run has, by name."""
-    values = {name: METRICS[name].of(report, record) for name in names or METRICS}
+def measure(
+    names: Sequence[str], report: Mapping[str, Any], record: RunRecord, *, race: bool = False
+) -> dict[str, float]:
+    """Those metrics (all that there are, if none are named) that the run has, by name."""
+    values = {name: METRICS[name].of(report, record) for name in names or metrics_of(race=race)}
     return {name: round(value, 6) for name, value in values.items() if value is not None}
 
 

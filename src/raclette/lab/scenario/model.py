@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from raclette.lab.scenario.attacker import Attacker
 from raclette.lab.scenario.section import Section, wrong
 from raclette.lab.scenario.values import Duration, Rate, Seconds, Share, parse_share
 from raclette.ledgers.coins.limits import OUTPUTS_MAX
@@ -305,10 +306,11 @@ class Scenario(Section):
     nodes: int = Field(default=4, ge=1, le=NODES_MAX, description="Number of nodes.")
     observers: int = Field(default=0, ge=0, description="The last so many of them only follow.")
     ledger: str = Field(default="bank", description="Name of the ledger (`raclette ledgers`).")
-    fidelity: Literal["full", "engine"] = Field(
+    fidelity: Literal["full", "engine", "instant"] = Field(
         default="full",
         description="`full`: whole nodes with gossip, sync, mempool and ledger. `engine`: the protocol's engine over a "
-        "light chain, blocks relayed by the kernel, for thousands of nodes.",
+        "light chain, blocks relayed by the kernel, for thousands of nodes. `instant`: an attacker on proof of work "
+        "against two groups of honest miners, without a network.",
     )
     kernel: Literal["auto", "reference", "fast"] = Field(
         default="auto", description="Engine fidelity: which kernel carries the messages; both give the same run."
@@ -343,6 +345,7 @@ class Scenario(Section):
     liars: Annotated[tuple[Liars, ...], Tuple] = Field(default=(), description="Those who lie.")
     faults: Annotated[tuple[Fault, ...], Tuple] = Field(default=(), description="What goes wrong, and when.")
     stop: Stop = Field(default=Stop(), description="When a run is over.")
+    attacker: Attacker = Field(default=Attacker(), description="Instant fidelity: who attacks, and how.")
 
     @property
     def expected_violations(self) -> tuple[str, ...]:
@@ -353,6 +356,10 @@ class Scenario(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.fidelity != "instant" and "attacker" in self.model_fields_set:
+            raise wrong(
+                "attacker", f'means nothing at {self.fidelity} fidelity; accepted with it is fidelity = "instant"'
+            )
         if self.observers >= self.nodes:
             raise wrong("observers", f"{self.observers}; accepted are 0 to {self.nodes - 1}, less than nodes")
         if self.expect != "holds" and not all(self.expected_violations or ("",)):

@@ -7,6 +7,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
+from raclette.lab.scenario.attacker import Attacker
 from raclette.lab.scenario.claims import CLAIMS
 from raclette.lab.scenario.faults import fault_kinds
 from raclette.lab.scenario.library import library
@@ -61,6 +62,21 @@ fsync = "$lateness"
 seconds = 5
 """
 
+RACE = """fidelity = "instant"
+protocol = "nakamoto"
+checkers = ["fair-share"]
+expect = "violates: fair-share"
+
+[variables]
+gamma = 0.5
+
+[attacker]
+strategy = "selfish"
+share = 0.42
+gamma = "$gamma"
+blocks = 2500
+"""
+
 _HEAD = f"""# Scenario files
 
 A scenario says what is run, attacked, broken and asked: topology, protocol, liars, faults on a timeline, checkers, when
@@ -88,12 +104,23 @@ the hash power or of the votes, drawn), or the name of a group of `[groups]`.
 
 **Variables.** `[variables] share = 0.3` makes `"$share"` mean 0.3 wherever a value may stand. `--set share=0.4` and
 sweeps change it by that name; keys are changed by their path (`stop.blocks`, `faults[2].node`). A variable that nothing
-uses is an error, and so is one with the name of a key.
+uses is an error, and so is one with the name of a key (`attacker` is one at instant fidelity only).
 
 **Fidelity.** `fidelity = "engine"` runs the protocol's engine at every node over a light chain, for hundreds of voters
 or thousands of miners: no clients, no ledger, no liars, and of the faults those that happen on the wires (under votes
 also `crash`). Proof of work then mines `stop.blocks` blocks of `workload.block_bytes` each, relayed by announcement,
 request and block; voters decide `stop.blocks` blocks of `workload.count` transactions in all.
+
+`fidelity = "instant"` races an attacker on proof of work against the honest, as the papers pose it: three engines (the
+attacker's pool, the part gamma of the honest who hear it first, the others), no network, thousands of blocks in less
+than a second. Such a file has `[attacker]`, `[protocol]` and the keys before the first table, but those about nodes,
+ledger and kernel; everything else is refused. Checkers: `common-prefix`, `chain-quality` and `attack-happened` (it says
+*sometimes*: a run in which no block was lost shows nothing) always watch; `fair-share` (the attacker has no more of the
+chain than of the hash power, by six standard deviations) and `double-spend` (no payment is taken back) ask whether the
+attack paid, and watch where `checkers` names them.
+
+```toml
+{RACE}```
 
 **What a file expects.** `expect = "violates: liveness"` says that a run is meant to break something. `raclette sim`
 says whether it came out so (`as_expected`), and still ends with exit code 1 if anything was broken: no violation is
@@ -115,11 +142,14 @@ _SECTIONS: tuple[tuple[str, type[BaseModel], str], ...] = (
     ("[[liars]]", Liars, "liars"),
     ("[[faults]]", Fault, "faults"),
     ("[stop]", Stop, ""),
+    ("[attacker]", Attacker, ""),
 )
 _TYPES = {
     "parse_duration": "duration",
     "parse_seconds": "seconds or duration",
     "parse_share": "share",
+    "_read_power": "share",
+    "_read_gamma": "share",
     "parse_rate": "rate",
     "_read_outputs": "integer or list",
     "_read_nodes": "nodes",
@@ -235,10 +265,16 @@ def _faults() -> str:
 
 
 def _metrics() -> str:
-    rows = "".join(f"| `{metric.name}` | {metric.unit} | {_cell(metric.meaning)} |\n" for metric in METRICS.values())
+    where = {(False, False): "nodes", (True, False): "both", (True, True): "races"}
+    rows = "".join(
+        f"| `{metric.name}` | {metric.unit} | {where[metric.race, metric.race_only]} | {_cell(metric.meaning)} |\n"
+        for metric in METRICS.values()
+    )
     return (
         "## Metrics\n\nOver several seeds: mean, half the width of the 95 % confidence interval (Student's t), least, "
-        "most.\n\n| metric | unit | meaning |\n|---|---|---|\n" + rows
+        "most. `races` are runs at instant fidelity, `nodes` all others; where a closed form says what a metric of a "
+        "race should be, `--json` has it as `published`.\n\n| metric | unit | of | meaning |\n|---|---|---|---|\n"
+        + rows
     )
 
 

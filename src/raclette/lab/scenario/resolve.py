@@ -43,6 +43,8 @@ def resolve(scenario: Scenario, seed: int) -> Resolved:
     if scenario.protocol.name not in PROTOCOLS:
         accepted = ", ".join(PROTOCOLS)
         raise ScenarioError("protocol.name", f"{scenario.protocol.name!r} is unknown; accepted are {accepted}")
+    if scenario.fidelity == "instant":
+        return _resolve_race(scenario, seed)
     voters = scenario.nodes - scenario.observers
     seals = PROTOCOLS[scenario.protocol.name].seals
     if not seals and "hash_power" in scenario.model_fields_set:
@@ -70,12 +72,22 @@ def resolve(scenario: Scenario, seed: int) -> Resolved:
     )
 
 
+def _resolve_race(scenario: Scenario, seed: int) -> Resolved:
+    """At instant fidelity there is one liar, and nothing is drawn."""
+    attacker = scenario.attacker
+    pool, *groups = attacker.powers
+    power = (pool, *(each for each in groups if each))
+    beyond = too_many(scenario.protocol.name, (0,), len(power), power)
+    return Resolved(scenario, seed, power, (), {0: attacker.lie}, (), beyond)
+
+
 def refuse_beyond(resolved: Resolved) -> None:
     """Raises ScenarioError if there are more liars than the protocol claims to bear, and nobody said that they are
     meant."""
     if resolved.beyond and not resolved.scenario.beyond:
         seed = f" under seed {resolved.seed}" if len(resolved.scenario.seeds) > 1 else ""
-        raise ScenarioError("liars", f"{resolved.beyond}{seed}; more are allowed with --beyond (or beyond = true)")
+        path = "attacker.share" if resolved.scenario.fidelity == "instant" else "liars"
+        raise ScenarioError(path, f"{resolved.beyond}{seed}; more are allowed with --beyond (or beyond = true)")
 
 
 def _choose_liars(scenario: Scenario, seed: int, power: tuple[int, ...]) -> list[tuple[int, ...]]:

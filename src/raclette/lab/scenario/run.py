@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from raclette.lab.scenario.engine import run_light
+from raclette.lab.scenario.instant import run_instant
 from raclette.lab.scenario.metrics import measure, summarise
 from raclette.lab.scenario.model import Scenario
 from raclette.lab.scenario.resolve import refuse_beyond, resolve
@@ -62,6 +63,8 @@ def run_seed(
     try:
         if scenario.fidelity == "engine":
             found, kept = run_light(resolved)
+        elif scenario.fidelity == "instant":
+            found, kept = run_instant(resolved)
         else:
             simulation = Simulation(to_config(resolved, folder), log, record=True)
             found, kept = simulation.run(), simulation.record
@@ -71,7 +74,8 @@ def run_seed(
         broken = {"checker": EXCEPTION, "time_ms": -1, "node": -1, "detail": f"{type(error).__name__}: {error}"}
         return Outcome(seed, _failed(scenario, seed, broken), {})
     report = found.to_json()
-    metrics = measure(scenario.metrics, report, kept) if kept is not None else {}
+    race = scenario.fidelity == "instant"
+    metrics = measure(scenario.metrics, report, kept, race=race) if kept is not None else {}
     return Outcome(seed, report, metrics, kept if record else None)
 
 
@@ -131,15 +135,19 @@ def verdict(name: str, scenario: Scenario, outcomes: Sequence[Outcome]) -> dict[
     """All that a program may want to know, JSON-able. With one seed the run's report is beside it, key by key; `runs`
     has the reports of all."""
     single = dict(outcomes[0].report) if len(outcomes) == 1 else {}
-    first = outcomes[0].report
+    first, race = outcomes[0].report, scenario.fidelity == "instant"
     why = next((found for o in outcomes if (found := resolve(scenario, o.seed).beyond)), "")
+    metrics = summarise([outcome.metrics for outcome in outcomes])
+    for metric, value in first.get("attack", {}).get("published", {}).items():
+        if metric in metrics:
+            metrics[metric]["published"] = value
     digests = "".join(outcome.report["digest"] for outcome in outcomes)
     return single | {
         "scenario": name,
         "title": scenario.title,
         "protocol": scenario.protocol.name,
-        "ledger": scenario.ledger,
-        "nodes": scenario.nodes,
+        "ledger": first["ledger"] if race else scenario.ledger,
+        "nodes": first["nodes"] if race else scenario.nodes,
         "network": first["network"],
         "fidelity": scenario.fidelity,
         "beyond": bool(why),
@@ -150,6 +158,6 @@ def verdict(name: str, scenario: Scenario, outcomes: Sequence[Outcome]) -> dict[
         "as_expected": as_expected(scenario, outcomes),
         "digest": first["digest"] if single else sha256(digests.encode()).hexdigest(),
         "violations": [{"seed": o.seed, **violation} for o in outcomes for violation in o.violations],
-        "metrics": summarise([outcome.metrics for outcome in outcomes]),
+        "metrics": metrics,
         "runs": [outcome.report | {"metrics": outcome.metrics} for outcome in outcomes],
     }

@@ -20,6 +20,8 @@ _HEADER = re.compile(r"\s*\[(\[?)([^\[\]]+)\]\]?\s*(?:#.*)?")
 _KEY = re.compile(r"\s*([A-Za-z0-9_.-]+|\"[^\"]*\")\s*=")
 # The keys of a file, as written.
 KEYS = tuple(field.alias or name for name, field in Scenario.model_fields.items())
+# Keys of instant fidelity alone: elsewhere a variable may be called so.
+_INSTANT_KEYS = frozenset({"attacker"})
 
 
 def parse(text: str, file: str) -> dict[str, Any]:
@@ -73,18 +75,24 @@ def split(path: str) -> list[str | int]:
     return parts
 
 
+def _keys(fidelity: Any) -> tuple[str, ...]:
+    """Those that a file of this fidelity may have."""
+    return KEYS if fidelity == "instant" else tuple(key for key in KEYS if key not in _INSTANT_KEYS)
+
+
 def with_values(raw: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """The same scenario with `values` at these paths: keys of the file, or names of its variables ("share" stands for
     "variables.share" where no key is called so). Nothing is checked but that there is such a place. Raises
     ScenarioError."""
     changed = deepcopy(dict(raw))
+    keys = _keys(values.get("fidelity", raw.get("fidelity")))
     for path, value in values.items():
         parts = split(path)
-        known = parts[0] in KEYS
+        known = parts[0] in keys
         if not known and not _is_in(changed.get("variables", {}), parts):
             variables = ", ".join(_names(changed.get("variables", {}))) or "none is defined in [variables]"
             raise ScenarioError(
-                path, f"is no key and no variable; keys are {', '.join(KEYS)}; variables are {variables}"
+                path, f"is no key and no variable; keys are {', '.join(keys)}; variables are {variables}"
             )
         _put(changed, parts if known else ["variables", *parts], value, path)
     return changed
@@ -132,7 +140,7 @@ def fill_in(raw: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(variables, Mapping):
         raise ScenarioError("variables", f"{variables!r}; accepted is a table of names and values")
     for name in variables:
-        if name in KEYS:
+        if name in _keys(raw.get("fidelity")):
             raise ScenarioError(f"variables.{name}", "is a key of the file; accepted is another name")
     used: set[str] = set()
     filled = {key: value if key == "variables" else _filled(value, key, variables, used) for key, value in raw.items()}

@@ -5,7 +5,7 @@ of `sim.liars` put the same pool around whole nodes.
 """
 
 from raclette.sim.attacks.depth import SAFE_ODDS, safe_depth
-from raclette.sim.attacks.instant import AttackReport, InstantWorld, run_attack
+from raclette.sim.attacks.instant import AttackReport, InstantWorld, Watcher, run_attack
 from raclette.sim.attacks.miner import PoolMiner
 from raclette.sim.attacks.pool import Pool
 from raclette.sim.attacks.strategies import (
@@ -38,6 +38,7 @@ __all__ = [
     "Selfish",
     "Strategy",
     "Stubborn",
+    "Watcher",
     "Withhold",
     "run_attack",
     "safe_depth",

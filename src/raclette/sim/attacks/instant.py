@@ -14,7 +14,7 @@ The engines are the protocol's own, with its fork choice, its header rules and i
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
@@ -87,6 +87,17 @@ class AttackReport:
         return self.successes / max(1, self.successes + self.failures)
 
 
+class Watcher(Protocol):
+    """Hears what happens, as it happens; groups are numbered: the pool is 0, those who hear it first 1, the others 2.
+    `now` is the virtual time since the beginning (ns)."""
+
+    def found(self, now: int, group: int, header: Header) -> None:
+        """`group` found a block."""
+
+    def adopted(self, now: int, group: int, block_hash: bytes, depth: int) -> None:
+        """`group` works on this block now, after giving up `depth` blocks of its branch."""
+
+
 class _Group:
     """An engine, its view, and its hash power in parts."""
 
@@ -120,6 +131,7 @@ class InstantWorld:
         *,
         parameters: Mapping[str, Any] | None = None,
         clock: Clock = true_clock,
+        watcher: Watcher | None = None,
     ) -> None:
         """`parameters` are nakamoto's, over fixed difficulty and an interval of ten minutes. Raises ConfigError."""
         if not 0 <= alpha < 1:
@@ -144,6 +156,7 @@ class InstantWorld:
         self.now = EPOCH
         self.ledger = Ledger(genesis)
         self.reorganisations: Counter[int] = Counter()
+        self._watcher = watcher
         self._rule = make_rule(self.parameters, genesis)
         self._random = Random(seed, _STREAM_ATTACK)
         # Hashes a second of one part, scaled: so that all parts make a block an interval at the initial difficulty.
@@ -158,6 +171,8 @@ class InstantWorld:
         group = self._draw()
         header = _SEAL.seal(self._candidate(group))
         self.ledger.found(header, group.number)
+        if self._watcher is not None:
+            self._watcher.found(self.now - EPOCH, group.number, header)
         if group.number == _POOL:
             shown = self._handle(group, Sealed(self.now, header))
             for honest in self.groups[1:]:
@@ -208,11 +223,18 @@ class InstantWorld:
                 depth = group.view.adopt(effect.block_hash)
                 if depth and group.number != _POOL:
                     self.reorganisations[depth] += 1
+                if self._watcher is not None:
+                    self._watcher.adopted(self.now - EPOCH, group.number, effect.block_hash, depth)
             elif isinstance(effect, Publish) and (block := getattr(effect.message, "block", None)) is not None:
                 shown.append(block)
         return shown
 
     # The whole run
+
+    @property
+    def head(self) -> Header:
+        """That of the larger honest group: a race that is on counts for the branch that it works on."""
+        return max(self.groups[1:], key=lambda group: group.power).view.head
 
     def run(self, blocks: int) -> None:
         """`blocks` more blocks."""
@@ -220,8 +242,8 @@ class InstantWorld:
             self.step()
 
     def report(self, seed: int, alpha: float, gamma: float) -> AttackReport:
-        """What the honest hold now. A race that is on counts for the branch that the larger honest group is on."""
-        head = max(self.groups[1:], key=lambda group: group.power).view.head
+        """What the honest hold now (see `head`)."""
+        head = self.head
         owners = self.ledger.owners_of_branch(head.hash)
         found = self.ledger.found_by(_POOL)
         mine = sum(1 for owner in owners if owner == _POOL)
