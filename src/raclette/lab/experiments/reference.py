@@ -27,7 +27,7 @@ be set to another point, for example
     raclette lab run stale-rate --set interval_s=45 --out figures
 
 With `--out DIR` the figures are written, too: a page that works offline, a picture, and the numbers. Exit code 1 means
-that a row failed. Not here yet: the fairness of FruitChains, which needs a hybrid protocol.
+that a row failed.
 
 | experiment | claim | rows that hold |
 |---|---|---|

@@ -18,6 +18,7 @@ MODULES = (
     "selfish",
     "optimal_selfish",
     "chain_quality",
+    "fruits",
     "pbft_messages",
     "committee",
     "senate_seats",
