@@ -2,7 +2,7 @@
 
 from raclette.lab.experiments import find, no_progress
 from raclette.lab.experiments.contract import PASS
-from raclette.lab.experiments.grinding import abstaining_gain
+from raclette.lab.experiments.grinding import abstaining, leading
 from raclette.lab.experiments.senate_seats import chi_square_point
 from raclette.lab.experiments.statistics import binomial_tolerance
 
@@ -34,4 +34,5 @@ def test_the_points_of_chi_square_are_those_of_the_tables() -> None:
 
 
 def test_who_holds_nothing_gains_nothing_by_silence() -> None:
-    assert abstaining_gain(0.01, 21) < 0.001 < abstaining_gain(0.3, 21) < 0.06
+    assert abstaining(0.01, 21)["seats"][0] < 0.001 < abstaining(0.3, 21)["seats"][0] < 0.06
+    assert leading(0.01, 21)["seats"][0] < 0.005 < abstaining(0.3, 21)["seats"][0] < leading(0.3, 21)["seats"][0] < 0.1

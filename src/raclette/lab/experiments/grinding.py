@@ -7,6 +7,8 @@ writing the next block too. Asked is what it has over many heights beyond its sh
 - *contents*: the protocol as it is. Neither the next seed nor the next tickets depend on what is in the block;
 - *abstain*: the protocol as it is, and an attacker that instead stays silent when the seed that it would leave is a bad
   one for it, or lets that one of its names write whose seed is best (spec/senate.md, "What is left to choose");
+- *lead*: the protocol as it is, and an attacker that besides lets as many rounds pass as it owns seats in a row at the
+  front of the senate, and then proposes the block with the best seed of those that it may propose;
 - *block hash*: a seed that is the hash of the last block, the mutant S3;
 - *parent ticket*: tickets drawn from the parent's hash, as the first description of the lottery had it.
 
@@ -95,6 +97,18 @@ class Race:
         self.seed = self.seed_by(order[ours].director)
         return False
 
+    def lead(self) -> bool:
+        """The protocol: as `abstain`; and the leader of rounds 0 to r has seen the r + 1 best blocks, seeds and all."""
+        order = self.tickets(self.statements.ticket_alpha(self.height, self.seed), self.members)
+        ours = next(place for place, ticket in enumerate(order) if ticket.director[0] >= self.names)
+        seats = Senate(self.members, self.seed, self.seats).seats
+        rounds = next((place for place, owner in enumerate(seats) if owner[0] >= self.names), len(seats))
+        if not rounds:
+            return self.abstain()
+        choices = [(ticket.director, self.seed_by(ticket.director)) for ticket in order[: ours + rounds]]
+        director, self.seed = max(choices, key=lambda choice: self.seats_of(choice[1]))
+        return director[0] < self.names
+
     def block_hash(self) -> bool:
         """The seed is the hash of the block."""
         best = self.tickets(self.statements.ticket_alpha(self.height, self.seed), self.members)[0]
@@ -125,6 +139,7 @@ class Race:
 WAYS: dict[str, Callable[[Race], bool]] = {
     "contents": Race.contents,
     "abstain": Race.abstain,
+    "lead": Race.lead,
     "block hash": Race.block_hash,
     "parent ticket": Race.parent_ticket,
 }
@@ -170,9 +185,8 @@ def _rows(settings: Settings, way: str, share: float, seats: list[float], blocks
                 trials=heights,
                 seed=settings.seed,
             )
-        elif way == "abstain":
-            gain = abstaining_gain(share, each) if quantity == "seats" else 0.0
-            grounds = "the greatest of g + 1 draws, g own tickets in front" if gain else "silence costs blocks"
+        elif way in ("abstain", "lead"):
+            gain, grounds = (abstaining if way == "abstain" else leading)(share, each)[quantity]
             found[quantity] = bound(
                 name,
                 at,
@@ -201,12 +215,27 @@ def _rows(settings: Settings, way: str, share: float, seats: list[float], blocks
     return list(found.values())
 
 
-def abstaining_gain(share: float, seats: int) -> float:
-    """An upper bound of what choosing among own seeds or silence adds to a share of seats: with g own tickets in front
-    (geometric) the greatest of g + 1 draws of that variance is at most sqrt(2 ln(g + 1)) deviations above the mean."""
+def abstaining(share: float, seats: int) -> dict[str, tuple[float, str]]:
+    """Upper bounds of what choosing among own seeds or silence adds to a share, with their grounds: with g own tickets
+    in front (geometric) the greatest of g + 1 draws is at most sqrt(2 ln(g + 1)) deviations above the mean."""
     deviation = sqrt(share * (1 - share) / seats)
     terms = (share**g * (1 - share) * sqrt(2 * log(g + 1)) for g in range(1, 200))
-    return deviation * sum(terms)
+    return {
+        "seats": (deviation * sum(terms), "the greatest of g + 1 draws, g own tickets in front"),
+        "blocks": (0.0, "silence costs blocks"),
+    }
+
+
+def leading(share: float, seats: int) -> dict[str, tuple[float, str]]:
+    """Upper bounds of what leading adds. With g own tickets and l own seats in front there are c = g + max(1, l) seeds
+    to choose among. The seed that decides on l was itself the best of c, so l own seats were in front of one of these:
+    P(l or more) <= E c share^l, and E c <= 1 + share / (1 - share) + E c share^2 / (1 - share). E sqrt(2 ln c) <=
+    sqrt(2 ln E c), a concave function. A block more takes two own seats in front."""
+    choices = 1 / (1 - share - share**2)
+    return {
+        "seats": (sqrt(share * (1 - share) / seats * 2 * log(choices)), "the greatest of c draws, E c as proven"),
+        "blocks": ((1 - share) * choices * share**2, "two own seats in front, an honest ticket"),
+    }
 
 
 def _figure(rows: list[Row]) -> Figure:
