@@ -41,6 +41,7 @@ class World(EngineWorld):
         frame: Frame = ALONE,
         seed: int = 1,
         observers: int = 0,
+        twins: Sequence[int] = (),
         **parameters: Any,
     ) -> None:
         ids = [replica_id(number) for number in range(replicas)]
@@ -52,6 +53,7 @@ class World(EngineWorld):
             ids,
             seed=seed,
             observers=observers,
+            twins=twins,
             checkers=adapter.checkers() if not parameters.get("weights") else adapter.checkers()[:3],
         )
         if first:
