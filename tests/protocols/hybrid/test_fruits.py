@@ -24,6 +24,7 @@ from raclette.protocols.hybrid.fruits import (
     check_fruits,
     choose,
     decode_fruits,
+    elect,
     encode_fruits,
     fruit_target,
     is_block,
@@ -346,3 +347,27 @@ def test_the_window_ends_at_genesis() -> None:
     branch = Branch(3)
     assert [header.number for header in branch.window(10).values()] == [3, 2, 1, 0]
     assert [header.number for header in branch.window(2).values()] == [3, 2]
+
+
+# Seats.
+
+
+def test_who_publishes_a_hoard_before_an_election_does_not_take_the_committee() -> None:
+    """Eight fruits against a thousand: as the last of the chain they would have every seat of eight."""
+    branch = Branch(12)
+    segment = [branch.fruit(place % 8, place) for place in range(1_000)]
+    hoard = [branch.fruit(12, 10_000 + place) for place in range(8)]
+    block = choose([*segment[:16], *hoard], 13, 13, branch.window(13).get, ())
+    assert set(block[-8:]) == set(hoard), "fresh pointers come last"
+    seats = [fruit in hoard for number in range(100) for fruit in elect([*segment, *hoard], 8, number)]
+    assert len(seats) == 800
+    assert abs(sum(seats) - 800 * 8 / 1_008) <= 4 * (800 * 8 / 1_008) ** 0.5
+
+
+def test_seats_depend_on_the_fruits_and_the_election_and_not_on_their_order() -> None:
+    branch = Branch(8)
+    fruits = [branch.fruit(place % 8, place) for place in range(100)]
+    assert elect(fruits, 8, 5) == elect(fruits[::-1], 8, 5)
+    assert elect(fruits, 8, 5) != elect(fruits, 8, 6)
+    assert set(elect(fruits, 8, 5)) < set(elect(fruits, 20, 5))
+    assert len(elect(fruits[:3], 8, 5)) == 3

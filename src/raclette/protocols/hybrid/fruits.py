@@ -55,6 +55,7 @@ CLAIM_BYTES_MAX = 77
 FRUIT_BYTES_MAX = 384
 _FRUIT_ITEMS = 14
 _LOTTERY = b"raclette/fruit/block"
+_SEAT = b"raclette/fruit/seat"
 
 
 def is_block(header: Header, k: int) -> bool:
@@ -333,6 +334,20 @@ def choose(
     return tuple(ripe[name][1] for name in order[:FRUITS_MAX])
 
 
+def elect(fruits: Iterable[Fruit], seats: int, number: int) -> tuple[Fruit, ...]:
+    """The fruits of a segment to whose miners the seats of block `number`'s election go: those with the smallest lots,
+    smallest first; all of them if they are fewer.
+
+    Not the last ones: their places are chosen by those who publish and include them, and who hoards as many fruits as
+    there are seats has them all. A lot is a hash of the fruit and of the election's height: found by work, chosen by
+    nobody, and not the same at every election. So seats follow the segment's fruits, and those are fair if the segment
+    is long: fruits hoarded for h blocks raise a share a in a segment of L blocks by a (1 - a) h / L, and h is at most
+    the window.
+    """
+    seed = _SEAT + number.to_bytes(8, "big")
+    return tuple(sorted(fruits, key=lambda fruit: sha256(seed + fruit.hash))[:seats])
+
+
 __all__ = [
     "CLAIM_BYTES_MAX",
     "FRESHNESS_MAX",
@@ -348,6 +363,7 @@ __all__ = [
     "check_fruits",
     "choose",
     "decode_fruits",
+    "elect",
     "encode_fruits",
     "fruit_target",
     "is_block",
