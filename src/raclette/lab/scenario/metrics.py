@@ -5,7 +5,7 @@ Over several seeds each becomes a mean with a 95 % confidence interval (Student'
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from raclette.lab.report.statistics import mean
 from raclette.primitives.errors import ConfigError
@@ -17,15 +17,14 @@ Measure: TypeAlias = Callable[[Mapping[str, Any], RunRecord], float | None]
 
 @dataclass(frozen=True)
 class Metric:
-    """One number. `of` gives None where the run has nothing to measure. `race`: it means something at instant
-    fidelity; `race_only`: it does nowhere else."""
+    """One number. `of` gives None where the run has nothing to measure. `runs` says which have it: those of nodes,
+    races at instant fidelity, or both."""
 
     name: str
     unit: str
     meaning: str
     of: Measure
-    race: bool = False
-    race_only: bool = False
+    runs: Literal["nodes", "races", "both"] = "nodes"
 
 
 def _quantile(values: Sequence[int], percent: int) -> float | None:
@@ -104,7 +103,7 @@ def _success(report: Mapping[str, Any], record: RunRecord) -> float | None:
 
 
 _ALL = (
-    Metric("height", "blocks", "blocks on the chain of all honest nodes", lambda r, _: r["height"], race=True),
+    Metric("height", "blocks", "blocks on the chain of all honest nodes", lambda r, _: r["height"], "both"),
     Metric("transactions", "transactions", "executed by an honest node", lambda r, _: r["transactions"]),
     Metric("throughput", "1/s", "transactions executed per virtual second", _throughput),
     Metric("latency-p50", "ms", "from submission to execution, median", _latency("p50_ms")),
@@ -116,22 +115,22 @@ _ALL = (
         lambda _, r: _quantile(r.times_to_finality(), 50),
     ),
     Metric("finality-p99", "ms", "the same, 99th percentile", lambda _, r: _quantile(r.times_to_finality(), 99)),
-    Metric("block-interval", "ms", "virtual time per block of the chain", _interval, race=True),
-    Metric("stale-rate", "%", "blocks made that did not end on the chain", _stale, race=True),
-    Metric("deepest-reorg", "blocks", "given up at once by an honest node", _deepest, race=True),
+    Metric("block-interval", "ms", "virtual time per block of the chain", _interval, "both"),
+    Metric("stale-rate", "%", "blocks made that did not end on the chain", _stale, "both"),
+    Metric("deepest-reorg", "blocks", "given up at once by an honest node", _deepest, "both"),
     Metric("propagation-p50", "ms", "until half of the honest nodes had a block", _spread(50)),
     Metric("propagation-p90", "ms", "until nine tenths had it", _spread(90)),
     Metric("liars-blocks", "%", "of the chain's blocks that liars made", _liars_blocks),
     Metric("messages-per-block", "messages", "sent, for each block of the chain", _per_block("messages")),
     Metric("bytes-per-block", "bytes", "sent, for each block of the chain", _per_block("bytes")),
     Metric(
-        "share", "0 to 1", "the attacker's part of the hash power", lambda r, _: _attacker(r, "hash_share"), True, True
+        "share", "0 to 1", "the attacker's part of the hash power", lambda r, _: _attacker(r, "hash_share"), "races"
     ),
-    Metric("revenue", "0 to 1", "the attacker's part of the chain", lambda r, _: _attacker(r, "revenue"), True, True),
-    Metric("gain", "%", "revenue above (or below) the share, relative to the share", _gain, True, True),
-    Metric("attacker-stale", "%", "of the attacker's blocks did not end on the chain", _lost("attacker"), True, True),
-    Metric("honest-stale", "%", "of the honest blocks did not", _lost("honest"), True, True),
-    Metric("success-rate", "0 to 1", "double spends that succeeded, of those that ended", _success, True, True),
+    Metric("revenue", "0 to 1", "the attacker's part of the chain", lambda r, _: _attacker(r, "revenue"), "races"),
+    Metric("gain", "%", "revenue above (or below) the share, relative to the share", _gain, "races"),
+    Metric("attacker-stale", "%", "of the attacker's blocks did not end on the chain", _lost("attacker"), "races"),
+    Metric("honest-stale", "%", "of the honest blocks did not", _lost("honest"), "races"),
+    Metric("success-rate", "0 to 1", "double spends that succeeded, of those that ended", _success, "races"),
     Metric("evidence", "proofs", "of guilt, at the node that has most", lambda r, _: r["evidence"]),
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}
@@ -139,7 +138,7 @@ METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}
 
 def metrics_of(*, race: bool) -> list[str]:
     """The names of those that a run may have: a race at instant fidelity, or any other."""
-    return [metric.name for metric in _ALL if (metric.race if race else not metric.race_only)]
+    return [metric.name for metric in _ALL if metric.runs in ("both", "races" if race else "nodes")]
 
 
 def check_metrics(names: Sequence[str], *, race: bool = False) -> None:

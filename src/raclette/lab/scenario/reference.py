@@ -265,9 +265,8 @@ def _faults() -> str:
 
 
 def _metrics() -> str:
-    where = {(False, False): "nodes", (True, False): "both", (True, True): "races"}
     rows = "".join(
-        f"| `{metric.name}` | {metric.unit} | {where[metric.race, metric.race_only]} | {_cell(metric.meaning)} |\n"
+        f"| `{metric.name}` | {metric.unit} | {metric.runs} | {_cell(metric.meaning)} |\n"
         for metric in METRICS.values()
     )
     return (
