@@ -14,8 +14,9 @@ catch it with what guards the engine without the bug: nothing in the hunt knows 
 `raclette mutants` hunts all of them in turn; with `--page docs/mutants.md` it writes what came of it into this page.
 
 Ids: P PBFT and its kin, I IBFT, Z Zyzzyva and FaB, T Tendermint, H HotStuff, A asynchronous agreement, S committees
-drawn by lot, N longest chains and their ledgers, F finality gadgets, R ours. A letter behind the number (P1b) is
-another form of the same bug. Where a bug was published about another protocol, its counterpart here is planted.
+drawn by lot, N longest chains and their ledgers, C the ledger of outputs, E elections, F finality gadgets, R ours. A
+letter behind the number (P1b) is another form of the same bug. Where a bug was published about another protocol, its
+counterpart here is planted.
 
 ## Planted
 

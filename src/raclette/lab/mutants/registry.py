@@ -3,6 +3,8 @@
 from raclette.lab.mutants import (
     ballot,
     ledger,
+    ledger_coins,
+    ledger_poll,
     node_sync,
     pbft_durability,
     pbft_ordering,
@@ -17,7 +19,20 @@ from raclette.primitives.errors import ConfigError
 from raclette.protocols import find_protocol
 
 # A new family is one file with its `MUTANTS`, and one entry here.
-_FAMILIES = (pbft_quorum, pbft_ordering, pbft_views, pbft_durability, node_sync, pow, ledger, senate, simplex, ballot)
+_FAMILIES = (
+    pbft_quorum,
+    pbft_ordering,
+    pbft_views,
+    pbft_durability,
+    node_sync,
+    pow,
+    ledger,
+    ledger_coins,
+    ledger_poll,
+    senate,
+    simplex,
+    ballot,
+)
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for family in _FAMILIES for mutant in family.MUTANTS)
 
 

@@ -106,8 +106,7 @@ def decode_spend(raw: bytes, chain_id: int) -> Spend:
     consumed = [_read_input(*_fields(item, 5)) for item in _bounded(inputs, INPUTS_MAX, "input")]
     coins = tuple(coin for coin, _ in consumed)
     unlocks = tuple(unlock for _, unlock in consumed)
-    if len({coin.outpoint for coin in coins}) < len(coins):
-        raise Refused("repeated-input", "an output is spent twice in one transaction")
+    _require_distinct(coins)
     fee = _fee(coins, made)
     roll = _check_outputs(made, chain_id, owner_of(coins[0].output.lock))
     needed = sum(signatures_of_lock(coin.output.lock) for coin in coins)
@@ -199,6 +198,11 @@ def _read_input(parent: bytes, index: bytes, amount: bytes, lock: bytes, unlock:
     if not coin.output.amount:
         raise Refused("amount-zero", "an input of nothing")
     return coin, unlock
+
+
+def _require_distinct(coins: Sequence[Coin]) -> None:
+    if len({coin.outpoint for coin in coins}) < len(coins):
+        raise Refused("repeated-input", "an output is spent twice in one transaction")
 
 
 def _fee(coins: Sequence[Coin], outputs: Sequence[Output]) -> int:

@@ -1,15 +1,16 @@
-"""One vote: no voter has two votes in an election, and the tally is what a recount of the ballots gives. Always.
+"""One vote: who votes is enrolled, has one vote in an election, and the tally is what a recount gives. Always.
 
-For the poll ledger. The recount reads nothing but the blocks of an honest node's branch, in which every transaction has
-been executed: who voted, who committed, who revealed what, by the rules of `ledgers.poll.election` read once more.
+For the poll ledger. The recount reads genesis and the blocks of an honest node's branch, in which every transaction has
+been executed: who was enrolled, who voted, who committed, who revealed what.
 """
 
 from collections.abc import Sequence
 
+from raclette.chain.genesis import Genesis, address
 from raclette.chain.header import Header
 from raclette.chain.transaction import EthereumTransaction
 from raclette.ledgers import ledger_of
-from raclette.ledgers.poll.actions import POLL_ADDRESS, Action, Commit, Reveal, Vote, decode_action
+from raclette.ledgers.poll.actions import POLL_ADDRESS, Action, Commit, Enrol, Open, Reveal, Vote, decode_action
 from raclette.ledgers.poll.records import read_tally
 from raclette.node.view import NodeView
 from raclette.sim.checkers.contract import Base, Subject
@@ -19,18 +20,29 @@ from raclette.sim.world import World
 class Recount:
     """Ballots in the order of a branch. `faults` are those of voters who had more than their vote."""
 
-    def __init__(self) -> None:
+    def __init__(self, genesis: Genesis) -> None:
+        everybody = {address(text, "alloc") for text in genesis.alloc}
+        self.enrolled: set[tuple[bytes, bytes]] = set()
+        for election in genesis.ledger_parameters.get("elections", ()):
+            given = election["voters"]
+            voters = everybody if given == "alloc" else {address(text, "voters") for text in given}
+            self.enrolled |= {(election["id"].encode(), voter) for voter in voters}
         self.votes: dict[bytes, dict[bytes, int]] = {}
         self.committed: set[tuple[bytes, bytes]] = set()
         self.faults: list[str] = []
 
     def take(self, voter: bytes, action: Action) -> None:
         """One executed action."""
+        if isinstance(action, Open | Enrol):
+            name = action.election.name if isinstance(action, Open) else action.name
+            self.enrolled |= {(name, each) for each in action.voters}
         if not isinstance(action, Vote | Commit | Reveal):
             return
         place = (action.name, voter)
         who = f"0x{voter.hex()[:8]} in {action.name.decode()}"
         counted = self.votes.setdefault(action.name, {})
+        if place not in self.enrolled:
+            self.faults.append(f"{who} is no voter and has voted")
         if isinstance(action, Commit):
             if place in self.committed:
                 self.faults.append(f"{who} has committed to two ballots")
@@ -55,6 +67,7 @@ class OneVote(Base):
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject.view_of)
+        self._genesis = subject.genesis
         self._ledger = ledger_of(subject.genesis)
 
     def finish(self, world: World) -> None:
@@ -69,7 +82,7 @@ class OneVote(Base):
                     self.report(world, host.index, fault)
 
     def _faults(self, view: NodeView, head: Header) -> Sequence[str]:
-        recount = Recount()
+        recount = Recount(self._genesis)
         for number in range(1, head.number + 1):
             header = view.canonical(number)
             block = view.block(header.hash) if header is not None else None

@@ -1,9 +1,9 @@
 """Runs of whole nodes from seeds, by swarm testing (Groce et al., ISSTA 2012).
 
-First a seed draws which features its run may use: kinds of faults, kinds of liars, a network, a topology, a shape of
-the workload, protocol parameters off their defaults. Then it draws the run from these. Liars are at most as many as
-the protocol claims to bear; everything else may happen to anybody, several at once. All faults end within the storm, so
-that afterwards everything must settle.
+First a seed draws which features its run may use: kinds of faults, kinds of liars, a network, a topology, a ledger, a
+shape of the workload, protocol parameters off their defaults. Then it draws the run from these. Liars are at most as
+many as the protocol claims to bear; everything else may happen to anybody, several at once. All faults end within the
+storm, so that afterwards everything must settle.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ from typing import Any, Literal
 from raclette.chain.presets import SAMPLE_BALANCE
 from raclette.lab.hunt.nodes.schedule import NodeSchedule
 from raclette.lab.scenario.claims import too_many
+from raclette.ledgers.samples import SAMPLES
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.randomness import Random
 from raclette.primitives.units import MILLISECOND, SECOND
@@ -32,17 +33,23 @@ from raclette.sim.faults import (
     SlowDisk,
     SlowLink,
 )
-from raclette.sim.liars import LIARS, LiarSpec
+from raclette.sim.liars import LIARS, LiarSpec, private_chain
 from raclette.sim.liars.contract import LiarKind
 from raclette.sim.models import internet_2019
 from raclette.sim.topology import make_topology
 
-_STREAM = 103
+_STREAM, _STREAM_LEDGER = 103, 105
 STORM_MIN_NS, STORM_MAX_NS = 2 * SECOND, 6 * SECOND
 FAULTS_MAX = 7
 MODES: tuple[Literal["clean", "lose", "tear"], ...] = ("clean", "lose", "tear")
 # Clock errors stay below what protocols allow a block to be ahead (15 s).
 SKEW_MAX_S = 6
+# What runs are on. Half of them on the ledger that most mutants are about, and most tricks.
+_LEDGERS = ("bank", "bank", "bank", "bank", "coins", "coins", "poll", "poll", "data")
+# Liars who pay with accounts.
+_BANKERS = (private_chain.NAME,)
+# Receivers of one payment.
+_OUTPUTS_MAX = 5
 # Nodes where stakes weigh: protocols that draw by stake bear no liar among very few.
 _WEIGHED_SIZES = (4, 5, 7, 7, 8, 10)
 # What a run may or may not have, besides kinds of faults and of liars.
@@ -196,7 +203,19 @@ def draw_config(protocol: str, seed: int) -> NodeSchedule:
     )
     if protocol == "ballot" and liars:
         config = replace(config, balances=_poor_liars(config))
-    return NodeSchedule(config)
+    return NodeSchedule(_with_ledger(config))
+
+
+def _with_ledger(config: SimConfig) -> SimConfig:
+    """The same run on a ledger of its own choice, with draws of their own: half of all runs keep the bank."""
+    random = Random(config.seed, _STREAM_LEDGER)
+    ledger = random.choice(_LEDGERS)
+    if ledger == "bank" or any(spec.name in _BANKERS for spec in config.liars.values()):
+        return config
+    load = config.workload
+    if SAMPLES[ledger].splits and config.accounts > 1:
+        load = replace(load, outputs=(1, random.between(1, min(_OUTPUTS_MAX, config.accounts - 1))))
+    return replace(config, ledger=ledger, workload=load)
 
 
 def _poor_liars(config: SimConfig) -> tuple[int, ...]:

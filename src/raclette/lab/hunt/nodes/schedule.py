@@ -5,6 +5,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 from raclette.lab.hunt import codec
+from raclette.ledgers.samples import ONE_OUTPUT
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.sim.config import SimConfig, Workload
@@ -55,6 +56,10 @@ class NodeSchedule:
             yield self._with(workload=replace(load, count=load.count // 2))
         if load.poisson or load.values != "uniform":
             yield self._with(workload=replace(load, poisson=False, values="uniform"))
+        if load.outputs != ONE_OUTPUT:
+            yield self._with(workload=replace(load, outputs=ONE_OUTPUT))
+        if config.ledger != "bank":
+            yield self._with(ledger="bank", workload=replace(load, outputs=ONE_OUTPUT))
         for name, plain in (
             ("network", "lan"),
             ("topology", "full"),
@@ -94,7 +99,7 @@ class NodeSchedule:
         lines = [
             f"{config.nodes} {config.protocol} nodes ({config.observers} observers), network {config.network}, "
             f"{config.topology} topology, {config.duration / SECOND:g} s and {config.settle / SECOND:g} s to settle",
-            f"{load.count} transfers from {load.start / SECOND:g} s on, {load.mischief} tricks",
+            f"{load.count} transactions of {config.ledger} from {load.start / SECOND:g} s on, {load.mischief} tricks",
             "parameters " + (", ".join(f"{k}={v}" for k, v in config.parameters.items()) or "by default"),
         ]
         lines += [f"n{node:02d} lies: {spec}" for node, spec in sorted(config.liars.items())]
