@@ -7,6 +7,7 @@ from raclette.chain.dict_state import DictState
 from raclette.chain.genesis import Genesis
 from raclette.chain.header import Header
 from raclette.chain.ledger import BlockContext, Ledger, Transaction
+from raclette.chain.roll import Member, read_roll
 from raclette.chain.trie import root_of_mapping
 from raclette.node.view import NodeView
 from raclette.primitives.errors import InvalidBlock, Refused
@@ -48,6 +49,17 @@ class Replayer:
         if supply != self._supply + rewards:
             surplus = supply - self._supply - rewards
             raise ReplayFailed("supply", f"height {head.number}: {surplus} units appeared from nowhere")
+
+    def members(self, view: NodeView, height: int) -> tuple[Member, ...]:
+        """The roll, with its accounts' stakes, after the block at `height` of a view's branch. Raises ReplayFailed."""
+        state = DictState(self._entries)
+        head = view.canonical(height)
+        if head is None:
+            raise ReplayFailed("validity", f"height {height}: no such block")
+        counted: set[bytes] = set()
+        for header in self._path(view, head):
+            self._execute(view, header, state, counted, lambda raw: True)
+        return tuple(Member(node, account, self._ledger.stake(account, state)) for node, account in read_roll(state))
 
     def _path(self, view: NodeView, head: Header) -> Iterable[Header]:
         path = []

@@ -21,6 +21,9 @@ from raclette.sim.checkers.proof_of_work import Difficulty, ForkChoice, Timestam
 from raclette.sim.checkers.quality import ChainGrowth, ChainQuality, CommonPrefix, WorkDone
 from raclette.sim.world import Listener, World
 
+# Protocols in which each validator has one vote, and every final block a certificate of a quorum of them.
+EQUALS = ("pbft", "simplex")
+
 
 def make_checkers(subject: Subject) -> list[Checker]:
     """All that a run of whole nodes is watched by: what holds for any protocol, and what this one promises besides."""
@@ -43,7 +46,8 @@ def make_checkers(subject: Subject) -> list[Checker]:
         Progress(view_of),
         *([NewViews(subject)] if protocol == "pbft" else []),
         *([BoundedViews(subject)] if protocol in VIEWS_MAX else []),
-        *([Certificates(subject), Accountability(subject), EvidenceKept(subject)] if protocol in FORENSICS else []),
+        *([Accountability(subject)] if protocol in FORENSICS else []),
+        *([Certificates(subject), EvidenceKept(subject)] if protocol in EQUALS else []),
         *work,
     ]
 
@@ -55,6 +59,7 @@ def watch(world: World, checkers: Sequence[Checker]) -> None:
 
 
 __all__ = [
+    "EQUALS",
     "FORENSICS",
     "VIEWS_MAX",
     "Accountability",

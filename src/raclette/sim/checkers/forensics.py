@@ -11,15 +11,15 @@ from typing import Any, Protocol
 from raclette.chain.genesis import Genesis
 from raclette.chain.header import Header
 from raclette.primitives.signing import Claim
+from raclette.sim.checkers.ballot_forensics import BallotForensics
+from raclette.sim.checkers.fork import Fork
 from raclette.sim.checkers.pbft_forensics import PbftForensics
+from raclette.sim.checkers.senate_forensics import SenateForensics
 from raclette.sim.checkers.simplex_forensics import SimplexForensics
 
 
 class Forensics(Protocol):
     """The scribe and judge of one protocol."""
-
-    # How many liars the protocol bears.
-    faults: int
 
     def hear(self, content: Any) -> None:
         """An honest node received this from the gate."""
@@ -36,6 +36,15 @@ class Forensics(Protocol):
     def culprits(self) -> dict[bytes, str]:
         """Node ids of all who are proved guilty by what was written down, each with its crime."""
 
+    def lacking(self, fork: Fork) -> str:
+        """Against how many more the fork should be proved ("against 2"); empty if the proof is against more than the
+        protocol bears."""
+
 
 # A new protocol is one file with its judge, and one entry here.
-FORENSICS: Mapping[str, Callable[[Genesis], Forensics]] = {"pbft": PbftForensics, "simplex": SimplexForensics}
+FORENSICS: Mapping[str, Callable[[Genesis], Forensics]] = {
+    "pbft": PbftForensics,
+    "simplex": SimplexForensics,
+    "senate": SenateForensics,
+    "ballot": BallotForensics,
+}

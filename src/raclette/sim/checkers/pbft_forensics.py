@@ -26,6 +26,7 @@ from raclette.protocols.pbft.evidence import check_evidence
 from raclette.protocols.pbft.messages import CheckpointVote, Commit, Committed, NewView, Prepare, PrePrepare, ViewChange
 from raclette.protocols.pbft.parameters import Parameters
 from raclette.protocols.pbft.quorum import Certificate, Committee
+from raclette.sim.checkers.fork import Fork
 
 PREPARE, COMMIT, CHECKPOINT = "prepare", "commit", "checkpoint"
 
@@ -106,6 +107,10 @@ class PbftForensics:
                         sender, f"committed in view {held[0]}, height {held[1]}, and hid it in view {view}"
                     )
         return {self.committee.ids[sender]: guilty[sender] for sender in sorted(guilty)}
+
+    def lacking(self, fork: Fork) -> str:
+        """f+1 replicas, wherever they lied: what happened in one view shows at the heights of another."""
+        return "" if len(self.culprits()) > self.faults else f"against {self.faults + 1}"
 
     def _vote(self, kind: str, view: int, height: int, sender: int, block_hash: bytes) -> None:
         place = (kind, view, height, sender)

@@ -25,6 +25,7 @@ from raclette.protocols.simplex.evidence import check_evidence, contradicts
 from raclette.protocols.simplex.messages import Finalized, Notarized, Proposal, Vote
 from raclette.protocols.simplex.parameters import Parameters
 from raclette.protocols.simplex.statements import Certificate, Committee, Phase
+from raclette.sim.checkers.fork import Fork
 
 
 class SimplexForensics:
@@ -86,6 +87,10 @@ class SimplexForensics:
                         crime = f"{first[0].name} and {second[0].name} in iteration {iteration}"
                         guilty.setdefault(sender, crime)
         return {self.committee.ids[sender]: guilty[sender] for sender in sorted(guilty)}
+
+    def lacking(self, fork: Fork) -> str:
+        """f+1 replicas, wherever they lied: what happened in one view shows at the heights of another."""
+        return "" if len(self.culprits()) > self.faults else f"against {self.faults + 1}"
 
     def _certificate(self, certificate: Certificate) -> None:
         if certificate not in self._read:
