@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from math import sqrt
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import pytest
@@ -107,6 +108,20 @@ def test_the_engines_own_rules_apply() -> None:
     ghost = run_seed(read(text), 1)
     assert ghost.agreed
     assert 20_000 < ghost.report["virtual_ms"] / 300 < 40_000
+
+
+def test_a_difficulty_that_follows_the_branch_slows_the_one_who_leads() -> None:
+    """docs/attacks.md: with asert a hidden block makes the next one harder for the pool, and for nobody else."""
+    asert = '[protocol]\nname = "nakamoto"\ndifficulty_rule = "asert"\nhalf_life_s = 3600\n'  # six blocks
+    attacker = "[attacker]\nshare = 0.42\nblocks = 1500\n"
+    same, slowed = (
+        [run_seed(read(f'fidelity = "instant"\n{rule}{attacker}'), seed) for seed in range(1, 7)]
+        for rule in ('[protocol]\nname = "nakamoto"\n', asert)
+    )
+    losses = [a.metrics["revenue"] - b.metrics["revenue"] for a, b in zip(same, slowed, strict=True)]
+    assert fmean(losses) > SIGMAS * stdev(losses) / sqrt(len(losses)) > 0
+    found = [sum(attack_of(o)["groups"]["attacker"]["found"] for o in outcomes) for outcomes in (same, slowed)]
+    assert found[1] < found[0]
 
 
 # Verdicts
