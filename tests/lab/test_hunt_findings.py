@@ -115,6 +115,60 @@ SCHEDULES = {
             "liars": {"2": {"kind": "forge"}},
         },
     ),
+    # One holder alone had heard of a round, and crashed: it had no proof left to show, and its TIMEOUT for the round
+    # before, for which the others waited, was not repeated any more.
+    "a-round-that-only-a-crashed-holder-knows": (
+        "engines",
+        {
+            "protocol": "senate",
+            "seed": 8_721,
+            "nodes": 4,
+            "duration": 2_000,
+            "parameters": {
+                "seats": 1_024,
+                "malicious": -1,
+                "round_timeout_ms": 400,
+                "round_timeout_cap_ms": 1_600,
+                "entry_window_ms": 200,
+                "idle_interval_ms": 500,
+            },
+            "liars": [3],
+            "silent_end": True,
+            "steps": [
+                {"kind": "rough", "at": 318, "lasting": 1_157, "loss": 0, "duplicates": 0, "low": 100, "high": 100},
+                {"kind": "crash", "at": 859, "lasting": 860, "place": 0, "kept": 1},
+                {"kind": "crash", "at": 859, "lasting": 1, "place": 1},
+                {"kind": "crash", "at": 859, "lasting": 71, "place": 3, "kept": 2},
+                {"kind": "submit", "at": 319, "number": 4, "to": [0, 1, 2, 3]},
+                {"kind": "crash", "at": 1_539, "lasting": 386, "place": 1, "kept": 1},
+                {"kind": "crash", "at": 1_539, "lasting": 397, "place": 2, "kept": 2},
+                {"kind": "crash", "at": 1_539, "lasting": 358, "place": 3, "kept": 2},
+                {"kind": "lie", "at": 2_000, "lasting": 0, "place": 3, "lie": "own-lock", "fooled": [0, 1, 2, 3]},
+            ],
+        },
+    ),
+    # A holder was cut off while the last block was decided. Nobody had a reason to say anything afterwards.
+    "a-last-block-before-a-quiet-time": (
+        "nodes",
+        {
+            "protocol": "senate",
+            "seed": 4_047,
+            "nodes": 10,
+            "accounts": 10,
+            "duration": 512_387_518,
+            "network": "lan",
+            "workload": {"count": 1, "interval": 25_619_375, "start": 2_049_550_074, "patience": 2_000_000_000},
+            "faults": [
+                {
+                    "kind": "partition",
+                    "at": 689_862_402,
+                    "groups": [[0, 1, 2, 3, 4, 5, 6, 7, 8], [9]],
+                    "lasting": 2_565_148_115,
+                    "one_way": True,
+                }
+            ],
+        },
+    ),
 }
 
 

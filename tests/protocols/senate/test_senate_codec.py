@@ -12,7 +12,7 @@ from raclette.primitives.errors import ConfigError, DecodeError, StoreDamaged
 from raclette.primitives.signing import Claim, IdealSignatures, Lot
 from raclette.protocols.senate import SenateEngine
 from raclette.protocols.senate.codec import Codec
-from raclette.protocols.senate.messages import Commit, Entry, Excuse, Justification, Lock, Prepare
+from raclette.protocols.senate.messages import Commit, Entry, Excuse, Inquiry, Justification, Lock, Prepare
 from raclette.protocols.senate.records import Word, encode_word, restore
 from raclette.protocols.senate.statements import Statements
 
@@ -55,6 +55,11 @@ def test_votes_survive_the_wire(
         assert CODEC.decode(CODEC.encode(vote)) == vote
 
 
+@given(height=U64)
+def test_inquiries_survive_the_wire(height: int) -> None:
+    assert CODEC.decode(CODEC.encode(Inquiry(height))) == Inquiry(height)
+
+
 @settings(max_examples=60, deadline=None)
 @given(height=U64, seed=HASHES, sender=HASHES, lot=st.binary(min_size=144, max_size=144))
 def test_entries_survive_the_wire(height: int, seed: bytes, sender: bytes, lot: bytes) -> None:
@@ -91,7 +96,7 @@ def test_a_damaged_message_is_refused_or_means_what_it_says(justification: Justi
 
 
 @settings(max_examples=300, deadline=None)
-@given(data=st.binary(max_size=400), kind=st.integers(0, 9))
+@given(data=st.binary(max_size=400), kind=st.integers(0, 10))
 def test_garbage_is_refused_with_a_decode_error(data: bytes, kind: int) -> None:
     for payload in (data, bytes((kind,)) + data):
         try:
@@ -102,7 +107,7 @@ def test_garbage_is_refused_with_a_decode_error(data: bytes, kind: int) -> None:
 
 
 def test_every_kind_has_a_largest_size() -> None:
-    for kind in range(1, 9):
+    for kind in range(1, 10):
         with pytest.raises(DecodeError, match="senate-size"):
             CODEC.decode(bytes((kind,)) + bytes(1_000_000))
 
@@ -129,7 +134,10 @@ def test_records_are_read_back_and_damage_is_named() -> None:
     lock = Lock(3, b"h" * 32, ((IDS[0], bytes(64)),))
     word = Word(9, 4, True, b"p" * 32, b"q" * 32, b"w" * 32, lock)
     assert restore(CODEC, {b"word": encode_word(word)}).word == word
-    for records in ({b"word": b"\xc0"}, {b"what": b""}, {b"body/" + bytes(32): b"\x01"}):
+    began = CODEC.make_round_change(9, Justification(4, (Excuse(IDS[1], 0, b"", bytes(64)),), None))
+    assert restore(CODEC, {b"round": CODEC.encode(began)}).round == began
+    other = CODEC.encode(Inquiry(9))
+    for records in ({b"word": b"\xc0"}, {b"what": b""}, {b"body/" + bytes(32): b"\x01"}, {b"round": other}):
         with pytest.raises(StoreDamaged, match="table consensus"):
             restore(CODEC, records)
 

@@ -15,7 +15,7 @@ from raclette.primitives.errors import InvalidCertificate
 from raclette.primitives.randomness import Random
 from raclette.primitives.signing import Claim, Lot
 from raclette.protocols.senate.evidence import check_evidence
-from raclette.protocols.senate.messages import Candidate, Commit, Entry, Prepare, Proposal, Timeout
+from raclette.protocols.senate.messages import Candidate, Commit, Entry, Inquiry, Prepare, Proposal, Timeout
 from raclette.protocols.senate.statements import read_extra
 
 TX = [b"pay %d" % number for number in range(20)]
@@ -121,6 +121,67 @@ def test_a_senator_remembers_its_lock_across_a_crash_of_everybody() -> None:
     world.heal()
     assert world.run_until(lambda: all(replica.height >= 1 for replica in world.replicas), 20_000)
     assert {replica.finalized[0] for replica in world.replicas} == {lock.block_hash}
+
+
+def alone_in_round_1() -> World:
+    """Holder 0 has heard a quorum's TIMEOUTs for round 0, the others none."""
+    world = World(4)
+    world.drops = lambda sender, receiver, message: (
+        message.kind in ("proposal", "round-change") or (message.kind == "timeout" and receiver.place != 0)
+    )
+    world.submit(TX[0])
+    assert world.run_until(lambda: world.work(0).round == 1, 5_000)
+    return world
+
+
+def test_a_round_that_one_holder_knows_of_survives_its_crash() -> None:
+    """SENATE-34. It says TIMEOUT for round 1 only; the quorum that could do without its TIMEOUT for round 0 is gone."""
+    world = alone_in_round_1()
+    assert world.run_until(lambda: world.work(0).word.is_over, 5_000)
+    world[0].crash(kept=1_000)
+    world.crash(3)
+    world.restart(0)
+    assert (world.work(0).round, world.work(0).word.is_over) == (1, True)
+    assert [world.work(place).round for place in (1, 2)] == [0, 0]
+    world.heal()
+    assert world.run_until(lambda: all(world[place].height for place in range(3)), 20_000)
+
+
+def test_a_crash_before_the_first_word_in_a_round_leaves_the_holder_in_it() -> None:
+    world = alone_in_round_1()
+    world[0].crash(kept=1_000)
+    world.restart(0)
+    work = world.work(0)
+    assert (work.round, work.word.is_over, work.word.prepared) == (1, False, b"")
+    assert work.justification is not None
+    assert work.is_open
+
+
+def test_who_missed_the_last_block_before_a_quiet_time_asks_for_it() -> None:
+    """SENATE-54: no transaction waits, nobody repeats anything, and the announcement is long over."""
+    world = World(5)
+    lost = next(place for place in range(5) if place != world.leader().place)
+    world.isolate(lost)
+    world.submit(TX[0], to=[place for place in range(5) if place != lost])
+    others = [replica for replica in world.replicas if replica.place != lost]
+    assert world.run_until(lambda: all(replica.height for replica in others), 10_000)
+    world.run_for(50)
+    world.heal()
+    assert world.run_until(lambda: world[lost].height == 1, 2_000)
+    assert any(isinstance(message, Inquiry) for message in world[lost].sent)
+
+
+def test_an_inquiry_is_answered_seldom_and_to_holders_only() -> None:
+    """SENATE-52."""
+    world = World(4)
+    assert settle(world, 1)
+    world.run_for(300)
+    before = len(world[0].sent)
+    for _ in range(50):
+        world[0].handle(Received(world.now, world.ids[1], Inquiry(1)))
+        world[0].handle(Received(world.now, STRANGER, Inquiry(1)))
+        world[0].handle(Received(world.now, world.ids[2], Inquiry(2)))
+    assert [message.kind for message in world[0].sent[before:]] == ["committed"]
 
 
 @pytest.mark.parametrize(

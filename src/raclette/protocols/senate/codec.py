@@ -20,6 +20,7 @@ from raclette.protocols.senate.messages import (
     Committed,
     Entry,
     Excuse,
+    Inquiry,
     Justification,
     Lock,
     Prepare,
@@ -42,7 +43,7 @@ EXCUSE_BYTES_MAX = VOTE_BYTES_MAX + 48
 OWNER_BYTES_MAX = NODE_ID_BYTES + 8
 HASH_BYTES = 32
 
-ENTRY, CANDIDATE, PROPOSAL, PREPARE, COMMIT, TIMEOUT, ROUND_CHANGE, COMMITTED = range(1, 9)
+ENTRY, CANDIDATE, PROPOSAL, PREPARE, COMMIT, TIMEOUT, ROUND_CHANGE, COMMITTED, INQUIRY = range(1, 10)
 
 
 class Finality(NamedTuple):
@@ -75,6 +76,7 @@ class Codec:
             TIMEOUT: (FIXED_BYTES_MAX + lock, self._timeout),
             ROUND_CHANGE: (FIXED_BYTES_MAX + justification, self._round_change),
             COMMITTED: (HEADER_BYTES_MAX + FIXED_BYTES_MAX + certificate, self._committed),
+            INQUIRY: (FIXED_BYTES_MAX, self._inquiry),
         }
 
     # --- to bytes -------------------------------------------------------------------------------------------------
@@ -100,6 +102,8 @@ class Codec:
                 return _frame(ROUND_CHANGE, [_n(message.height), _justification_items(message.justification)])
             case Committed():
                 return _frame(COMMITTED, [message.header.encoded, message.certificate])
+            case Inquiry():
+                return _frame(INQUIRY, [_n(message.height)])
         raise Misuse(f"not a message of senate: {message!r}")
 
     def _proposal_items(self, message: Proposal) -> list[Encodable]:
@@ -323,6 +327,9 @@ class Codec:
         except InvalidCertificate as error:
             raise DecodeError(error.reason, error.detail) from error
         return Committed(header, certificate, finality.claims)
+
+    def _inquiry(self, items: list[Item]) -> Inquiry:
+        return Inquiry(_u64(_expect(items, 1)[0]))
 
 
 def lock_items(lock: Lock | None) -> list[Encodable]:

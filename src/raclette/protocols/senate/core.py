@@ -138,6 +138,12 @@ class Core:
         self.stale_bodies.clear()
         self._effects.append(Persist(records.WORD, records.encode_word(self.work.word)))
 
+    def keep_round(self) -> None:
+        """SENATE-34: why our round began, before anybody hears that we are in it."""
+        if self.work.justification is not None:
+            message = self.codec.make_round_change(self.work.height, self.work.justification)
+            self._effects.append(Persist(records.ROUND, self.codec.encode(message)))
+
     def keep_body(self, block: Block) -> None:
         """Once per block."""
         if block.hash not in self.bodies:

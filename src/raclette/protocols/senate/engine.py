@@ -13,7 +13,7 @@ from typing import Any
 
 from raclette.chain.header import ZERO_NONCE, Header
 from raclette.engine.contract import EngineSetup, Lookup
-from raclette.engine.effects import Effect, Fetch
+from raclette.engine.effects import Effect, Fetch, Send
 from raclette.engine.events import BlockReceived, Event, Gathered, Pending, Received, Started, TimerFired
 from raclette.engine.message import Message
 from raclette.primitives.errors import DecodeError, InvalidHeader, NotYet, PeerFault
@@ -30,6 +30,7 @@ from raclette.protocols.senate.messages import (
     Commit,
     Committed,
     Entry,
+    Inquiry,
     Prepare,
     Proposal,
     RoundChange,
@@ -62,6 +63,8 @@ class SenateEngine:
         self.finality = Finality(core, self.directing)
         # (kind, sender) -> (peer, message), of the next height.
         self._early: dict[tuple[str, bytes], tuple[bytes, Message]] = {}
+        # Holders asked by way of `_inquire`.
+        self._inquiries = 0
         self._restored = records.restore(core.codec, setup.records)
         for key in setup.records:
             if key.startswith(records.BODY):
@@ -82,6 +85,9 @@ class SenateEngine:
         core, word = self.core, self._restored.word
         if word is not None and word.height == core.work.height:
             core.work.word = word
+        began = self._restored.round
+        if began is not None and began.height == core.work.height:
+            self.rounds.resume(began.justification)
         for block in self._restored.blocks:
             core.bodies[block.hash] = block.number
 
@@ -111,6 +117,10 @@ class SenateEngine:
         return core.take_effects()
 
     def _on_message(self, peer: bytes, message: Message) -> None:
+        if isinstance(message, Inquiry):
+            if message.height <= self.core.final.number:
+                self._help(peer, self.core.final.number)
+            return
         handler = self._handlers.get(type(message))
         if handler is None:
             return
@@ -131,7 +141,7 @@ class SenateEngine:
             self._early[key] = (peer, message)
 
     def _help(self, peer: bytes, height: int) -> None:
-        """SENATE-45: who times out on a height that is final here gets its proof."""
+        """SENATE-45, SENATE-54: who works on a height that is final here gets a proof."""
         core = self.core
         header = core.chain.canonical(height)
         block = core.chain.block(header.hash) if header is not None else None
@@ -160,6 +170,9 @@ class SenateEngine:
             self.timers.set(timers.REPEAT, self.timers.repeat)
         elif name == timers.IDLE:
             self._open()
+        elif name == timers.DOUBT:
+            self._inquire()
+            self.timers.set(timers.DOUBT, self.core.parameters.round_timeout_ms * MILLISECOND)
 
     def _open(self) -> None:
         """SENATE-36: there is a reason to make a block."""
@@ -196,8 +209,7 @@ class SenateEngine:
         core = self.core
         self.timers.stop_all()
         core.work = core.begin(core.final)
-        if core.parameters.idle_interval_ms:
-            self.timers.set(timers.IDLE, core.parameters.idle_interval_ms * MILLISECOND)
+        self.timers.begin_height()
         early, self._early = self._early, {}
         for peer, message in early.values():
             self._on_message(peer, message)
@@ -211,21 +223,17 @@ class SenateEngine:
                     core.chain.check(block)
                 except PeerFault:
                     continue
+        self.timers.begin_height()
         word = work.word
-        if word.is_over or word.prepared or word.proposed or word.wrote or word.lock is not None:
+        if word.round or word.is_over or word.prepared or word.proposed or word.wrote or word.lock is not None:
             self._open()
             self._repeat()
-        elif core.parameters.idle_interval_ms:
-            self.timers.set(timers.IDLE, core.parameters.idle_interval_ms * MILLISECOND)
 
     def _repeat(self) -> None:
         """SENATE-50: say again what the others may have missed."""
         core, work = self.core, self.core.work
         word = work.word
-        for number, block_hash in enumerate(list(core.wanted)):
-            holders = [node for node, _ in work.senate.owners if node != core.me]
-            if holders:
-                core.emit(Fetch(holders[(core.now // MILLISECOND + number) % len(holders)], block_hash))
+        self._ask_again()
         if core.seats and word.is_over:
             self.rounds.say_timeout()
         if core.seats and word.lock is not None:
@@ -240,6 +248,24 @@ class SenateEngine:
             core.tell_senate(work.proposal)
         if core.seats and word.prepared:
             self.voting.say_prepare()
+
+    def _ask_again(self) -> None:
+        core = self.core
+        for number, block_hash in enumerate(list(core.wanted)):
+            holders = [node for node, _ in core.work.senate.owners if node != core.me]
+            if holders:
+                core.emit(Fetch(holders[(core.now // MILLISECOND + number) % len(holders)], block_hash))
+
+    def _inquire(self) -> None:
+        """SENATE-54: this height has taken long. Perhaps it is over, and we alone have missed it."""
+        core = self.core
+        holders = sorted(core.work.senate.stakes)
+        if core.stake and len(holders) > 1:
+            self._ask_again()
+            # One after the other, each of us beginning behind himself.
+            self._inquiries = self._inquiries % (len(holders) - 1) + 1
+            asked = holders[(holders.index(core.me) + self._inquiries) % len(holders)]
+            core.emit(Send(asked, Inquiry(core.work.height)))
 
     # --- what anybody may ask -------------------------------------------------------------------------------------
 

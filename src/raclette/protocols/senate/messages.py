@@ -184,4 +184,16 @@ class Committed:
         return replace(self, block=block)
 
 
-SenateMessage: TypeAlias = Entry | Candidate | Proposal | Prepare | Commit | Timeout | RoundChange | Committed
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """I know of no final block of this height, and nothing has moved for a while: do you?"""
+
+    height: int
+    kind: ClassVar[str] = "inquiry"
+
+    def claims(self) -> tuple[Claim, ...]:
+        """None: it commits its author to nothing."""
+        return ()
+
+
+SenateMessage: TypeAlias = Entry | Candidate | Proposal | Prepare | Commit | Timeout | RoundChange | Committed | Inquiry

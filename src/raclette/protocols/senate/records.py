@@ -2,6 +2,7 @@
 
 One record holds all that a senator must not contradict at the height it works on, written whole before each statement;
 the bodies of the block it is locked on and of its own candidate are beside it, for the chain keeps only what is final.
+And one holds why its round began: perhaps nobody else has heard of it.
 """
 
 from collections.abc import Mapping
@@ -13,9 +14,10 @@ from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError, StoreDamaged
 from raclette.primitives.rlp import as_bytes, as_list, bytes_to_int, int_to_bytes
 from raclette.protocols.senate.codec import Codec, lock_items
-from raclette.protocols.senate.messages import Lock
+from raclette.protocols.senate.messages import Lock, RoundChange
 
 WORD = b"word"
+ROUND = b"round"
 BODY = b"body/"
 
 
@@ -38,6 +40,7 @@ class Restored:
     """Everything that was kept."""
 
     word: Word | None = None
+    round: RoundChange | None = None
     blocks: list[Block] = field(default_factory=list)
 
 
@@ -76,6 +79,11 @@ def _read(codec: Codec, state: Restored, key: bytes, value: bytes) -> None:
             as_bytes(wrote),
             codec.decode_lock(lock),
         )
+    elif key == ROUND:
+        message = codec.decode(value)
+        if not isinstance(message, RoundChange):
+            raise DecodeError("record-round", f"{message.kind} is no justification of a round")
+        state.round = message
     elif key.startswith(BODY):
         header, body = rlp.decode_list(value, 2)
         transactions = tuple(as_bytes(item) for item in as_list(rlp.decode(as_bytes(body))))

@@ -112,7 +112,17 @@ class Rounds:
         self._enter(round_number)
         work.justification = justification
         work.is_open = True
+        self.core.keep_round()
         self.on_begin()
+
+    def resume(self, justification: Justification) -> None:
+        """SENATE-34: after a restart, the round that our records prove. If our last word was in an earlier one, the
+        crash came before we had said anything in it."""
+        work = self.core.work
+        if justification.round > work.round:
+            self._enter(justification.round)
+        if justification.round == work.round:
+            work.justification = justification
 
     def _enter(self, round_number: int) -> None:
         work = self.core.work

@@ -1,11 +1,12 @@
-"""The five timers: our delay before we enter ("entry"), the window for entries ("window"), patience with the leader
-("round"), repeating ("repeat"), and blocks without transactions ("idle")."""
+"""The six timers: our delay before we enter ("entry"), the window for entries ("window"), patience with the leader
+("round"), repeating ("repeat"), blocks without transactions ("idle"), and doubt whether the others have moved on
+("doubt")."""
 
 from raclette.engine.effects import CancelTimer, SetTimer
 from raclette.primitives.units import MILLISECOND
 from raclette.protocols.senate.core import Core
 
-ENTRY, WINDOW, ROUND, REPEAT, IDLE = "entry", "window", "round", "repeat", "idle"
+ENTRY, WINDOW, ROUND, REPEAT, IDLE, DOUBT = "entry", "window", "round", "repeat", "idle", "doubt"
 # Repetitions per round timeout: a lost message is said again well before patience ends.
 REPEATS_PER_TIMEOUT = 4
 # The timeout doubles at most so often; the cap comes first.
@@ -45,6 +46,13 @@ class Timers:
         self.set(WINDOW, self.window)
         self.set(ROUND, timeout * MILLISECOND)
         self.set(REPEAT, self.repeat)
+
+    def begin_height(self) -> None:
+        """Those that run at every height, whether there is a reason to make a block or not."""
+        parameters = self.core.parameters
+        self.set(DOUBT, parameters.round_timeout_ms * MILLISECOND)
+        if parameters.idle_interval_ms:
+            self.set(IDLE, parameters.idle_interval_ms * MILLISECOND)
 
     @property
     def window(self) -> int:

@@ -34,7 +34,7 @@ class Voting:
         word = work.word
         if not work.is_open or word.is_over or not core.seats or work.senate.leader(word.round) != core.me:
             return
-        # After a crash we may be in a round whose justification is lost: another leader's turn will come.
+        # After a wiped disk we may be in a round whose justification is lost: another leader's turn will come.
         if work.proposal is not None or (word.round and work.justification is None):
             return
         proposal = self._make_proposal()
