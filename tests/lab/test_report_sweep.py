@@ -68,3 +68,14 @@ def test_errors_and_broken_properties_are_counted_apart(tmp_path: Path) -> None:
     assert "13 runs: 1 failed with an error, 6 broke a property." in text
     assert "ValueError: &lt;no&gt;" in text
     assert (tmp_path / "figures" / "height-map.png").exists()
+
+
+def test_trials_are_added_up_over_seeds_before_they_become_a_share() -> None:
+    """Two runs of nothing and one of ten are ten trials, and no interval goes below zero."""
+    counts = {"attack.groups.attacker.successes": 0, "attack.groups.attacker.failures": 0}
+    races = [row | counts for row in rows()]
+    races[0] |= {"success-rate": 0.1, "attack.groups.attacker.successes": 1, "attack.groups.attacker.failures": 9}
+    found = estimates(races, AXES, "success-rate")
+    assert list(found) == [(0.1, 0)]
+    assert found[0.1, 0].value == 0.1
+    assert 0 < found[0.1, 0].low < 0.1 < found[0.1, 0].high < 0.5

@@ -20,6 +20,9 @@ METRICS = ("agreed", "height", "stale_percent", "relative_revenue", "transaction
 # The same for races at instant fidelity.
 RACE_METRICS = ("revenue", "gain", "success-rate", "stale-rate", "deepest-reorg", "agreed")
 
+# Metrics that are shares of counted trials: the columns that count hits and misses, which are added up over seeds.
+TRIALS = {"success-rate": ("attack.groups.attacker.successes", "attack.groups.attacker.failures")}
+
 Place = tuple[Value, ...]
 
 
@@ -92,7 +95,10 @@ def metric_figures(rows: Sequence[Row], axes: Sequence[SweepAxis], metric: str) 
 
 
 def estimates(rows: Iterable[Row], axes: Sequence[SweepAxis], metric: str) -> dict[Place, Estimate]:
-    """The metric at each combination of values: a share (Wilson) if it is yes or no, else a mean (Student)."""
+    """The metric at each combination of values: a share (Wilson) if it is yes or no or counts trials, else a mean
+    (Student)."""
+    if metric in TRIALS:
+        return _shares(rows, axes, *TRIALS[metric])
     gathered: dict[Place, list[Any]] = {}
     for row in rows:
         value = row.get(metric)
@@ -102,6 +108,16 @@ def estimates(rows: Iterable[Row], axes: Sequence[SweepAxis], metric: str) -> di
         place: share(sum(values), len(values)) if isinstance(values[0], bool) else mean([float(v) for v in values])
         for place, values in gathered.items()
     }
+
+
+def _shares(rows: Iterable[Row], axes: Sequence[SweepAxis], hits: str, misses: str) -> dict[Place, Estimate]:
+    counts: dict[Place, tuple[int, int]] = {}
+    for row in rows:
+        if hits in row and misses in row:
+            place = tuple(row[axis.key] for axis in axes)
+            won, ended = counts.get(place, (0, 0))
+            counts[place] = (won + row[hits], ended + row[hits] + row[misses])
+    return {place: share(won, ended) for place, (won, ended) in counts.items() if ended}
 
 
 def _rests(found: dict[Place, Estimate]) -> list[Place]:
