@@ -10,6 +10,7 @@ from raclette.lab.hunt import run_seed, tactic_of
 from raclette.lab.hunt.coverage import Coverage
 from raclette.lab.hunt.engines.adapter import find_adapter
 from raclette.lab.hunt.engines.draw import FEATURES, draw_swarm, draw_twins
+from raclette.lab.hunt.engines.phases import draw_phases
 from raclette.lab.hunt.engines.steps import RoundCut
 from raclette.lab.hunt.nodes.draw import MAKERS, draw_config, fitting_liars
 from raclette.lab.hunt.tactics import TURNS
@@ -91,8 +92,8 @@ def test_liars_are_never_more_than_the_protocol_claims_to_bear() -> None:
             config = draw_config(protocol, seed).config
             config.validate()
             assert len(config.liars) <= (config.nodes - 1) // 3
-            schedule = draw_swarm(find_adapter(protocol), seed)
-            assert len(schedule.liars) <= (schedule.nodes - 1) // 3
+            for schedule in (draw_swarm(find_adapter(protocol), seed), draw_phases(find_adapter(protocol), seed)):
+                assert len(schedule.liars) <= (schedule.nodes - 1) // 3
 
 
 def test_swarms_leave_features_out_so_that_others_show() -> None:

@@ -107,7 +107,7 @@ def test_a_hunt_shrinks_and_writes_what_it_finds(tmp_path: Path) -> None:
     [
         ({"format": 9}, "format"),
         ({"protocol": "nakamoto"}, "protocol"),
-        ({"tactic": "luck"}, "nodes, engines, twins"),
+        ({"tactic": "luck"}, "nodes, engines, twins, phases"),
         ({"schedule": []}, "JSON object"),
         ({"schedule": {"protocol": "pbft"}}, "missing"),
         ({"schedule": {"protocol": "pbft", "seed": 1, "nodes": 4, "duration": 5, "wind": 3}}, "schedule.wind"),

@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from raclette.chain.mempool import SHORT_ID_BYTES
 from raclette.lab.mutants.ledger import _tree_of_pairs
+from raclette.node.host import Lane, Transmit
+from raclette.node.wire import encode_engine
 from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.sim.config import SimConfig, Workload
 from raclette.sim.liars import LiarSpec
-from raclette.sim.liars.bodies import blind_tail
+from raclette.sim.liars.bodies import WAYS, Bodies, blind_tail
 from raclette.sim.liars.false_headers import FalseHeaders
 from raclette.sim.simulate import Simulation, simulate
 
@@ -38,6 +41,35 @@ def test_a_tree_of_pairs_is_blind_to_the_tail_that_the_liar_repeats() -> None:
         items = [bytes([number + 1]) for number in range(count)]
         assert _tree_of_pairs(items + items[-blind_tail(count) :]) == _tree_of_pairs(items)
     assert _tree_of_pairs([b"a", b"b", b"a", b"b"]) != _tree_of_pairs([b"a", b"b"])
+
+
+def test_the_liar_tells_some_the_truth_and_leaves_lists_of_one_alone() -> None:
+    """Who hears something else than the others is cut off by it; a block that nobody can read is only lost."""
+    run = Simulation(replace(MINING, seed=1, liars={1: LiarSpec.of("bodies", percent=100)}))
+    liar = run.world.hosts[1].node
+    assert isinstance(liar, Bodies)
+    peers = tuple(host.node_id for host in run.world.hosts if host.index != 1)
+    for count in (1, 2, 3, 7):
+        ids = b"".join(bytes([number + 1]) * SHORT_ID_BYTES for number in range(count))
+        frame = encode_engine(b"said", ids, public=False)
+        told = liar.twist(0, (Transmit(peers, Lane.CONSENSUS, frame, "block"),))
+        heard = {peer: effect.frame for effect in told if isinstance(effect, Transmit) for peer in effect.peers}
+        assert set(heard) == set(peers)
+        assert frame in heard.values()
+        assert (set(heard.values()) == {frame}) == (count == 1)
+
+
+def test_each_such_liar_keeps_to_some_ways() -> None:
+    ways = [make_bodies(seed).ways for seed in range(40)]
+    assert {len(some) for some in ways} == set(range(1, len(WAYS) + 1))
+    assert {way for some in ways for way in some} == set(WAYS)
+
+
+def make_bodies(seed: int) -> Bodies:
+    """The liar of a run of this seed."""
+    node = Simulation(replace(MINING, seed=seed, liars={1: LiarSpec.of("bodies")})).world.hosts[1].node
+    assert isinstance(node, Bodies)
+    return node
 
 
 def test_blocks_with_false_headers_are_on_nobodys_chain() -> None:

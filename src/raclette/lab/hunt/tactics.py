@@ -6,6 +6,7 @@ from typing import Any
 from raclette.lab.hunt import nodes
 from raclette.lab.hunt.engines.adapter import find_adapter, has_adapter
 from raclette.lab.hunt.engines.draw import draw_swarm, draw_twins
+from raclette.lab.hunt.engines.phases import draw_phases
 from raclette.lab.hunt.engines.play import play as play_engines
 from raclette.lab.hunt.engines.schedule import EngineSchedule
 from raclette.lab.hunt.engines.schedule import read_schedule as read_engines
@@ -54,9 +55,18 @@ class Twins(Engines):
         return draw_twins(find_adapter(protocol), seed)
 
 
-TACTICS: Mapping[str, Tactic] = {tactic.name: tactic for tactic in (Nodes(), Engines(), Twins())}
+class Phases(Engines):
+    """Engines alone, with single phases of single rounds withheld."""
+
+    name = "phases"
+
+    def draw(self, protocol: str, seed: int) -> Schedule:
+        return draw_phases(find_adapter(protocol), seed)
+
+
+TACTICS: Mapping[str, Tactic] = {tactic.name: tactic for tactic in (Nodes(), Engines(), Twins(), Phases())}
 # Seeds take turns. Whole nodes cost several times as much as engines, and find other things.
-TURNS = ("nodes", "engines", "nodes", "engines", "twins")
+TURNS = ("nodes", "engines", "nodes", "engines", "twins", "nodes", "engines", "phases", "phases", "phases")
 
 
 def tactic_of(protocol: str, seed: int) -> Tactic:

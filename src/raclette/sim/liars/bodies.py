@@ -6,7 +6,7 @@ weak spot there; Bitcoin's took a list with its tail repeated for the list itsel
 remembered the block as invalid had lost it for good.
 """
 
-from collections.abc import MutableSequence
+from collections.abc import Callable, MutableSequence, Sequence
 from typing import Any
 
 from raclette.chain.block import Block
@@ -25,12 +25,15 @@ LISTS = frozenset({"engine", "public_message", "bodies", "block_transactions"})
 
 
 class Bodies(Liar):
-    """Lies in `percent` of a hundred lists, to some of those who hear it."""
+    """Lies in `percent` of a hundred lists, to some of those who hear it: where several hear it, one at least is told
+    the truth, for a block that nobody can read is only lost. Each of these liars keeps to some of the `WAYS`: whom the
+    first lie gives away says no second."""
 
     def __init__(self, inner: HostedNode, random: Random, percent: int) -> None:
         super().__init__(inner)
         self._random = random
         self._percent = percent
+        self.ways = random.sample(WAYS, random.between(1, len(WAYS)))
 
     def twist(self, now: int, effects: tuple[HostEffect, ...]) -> tuple[HostEffect, ...]:
         out: list[HostEffect] = []
@@ -43,7 +46,7 @@ class Bodies(Liar):
         name = frame.WhichOneof("content")
         if name not in LISTS or not self._random.chance(self._percent, 100):
             return [effect]
-        fooled = self._random.sample(effect.peers, 1 + self._random.below(len(effect.peers)))
+        fooled = self._random.sample(effect.peers, 1 + self._random.below(max(1, len(effect.peers) - 1)))
         others = tuple(peer for peer in effect.peers if peer not in fooled)
         content = getattr(frame, name)
         if name == "bodies":
@@ -65,16 +68,29 @@ class Bodies(Liar):
             content.bodies[place] = rlp.encode(items)
 
     def _tamper(self, items: MutableSequence[bytes]) -> None:
-        """In place; a list too short for it stays as it is."""
-        match self._random.below(4):
-            case 0 if len(items) > 1:
-                items.pop()
-            case 1 if len(items) > 1:
-                items[-1], items[-2] = items[-2], items[-1]
-            case 2 if items:
-                items.extend(items[-1 - self._random.below(min(TAIL_MAX, len(items))) :])
-            case _ if items:
-                items.extend(items[-blind_tail(len(items)) :])
+        """In place. A list of one stays as it is: there is nothing to it that every tree would not see."""
+        if len(items) > 1:
+            self._random.choice(self.ways)(items, self._random)
+
+
+def _shorten(items: MutableSequence[bytes], random: Random) -> None:
+    items.pop()
+
+
+def _exchange(items: MutableSequence[bytes], random: Random) -> None:
+    items[-1], items[-2] = items[-2], items[-1]
+
+
+def _repeat(items: MutableSequence[bytes], random: Random) -> None:
+    items.extend(items[-1 - random.below(min(TAIL_MAX, len(items))) :])
+
+
+def _repeat_unseen(items: MutableSequence[bytes], random: Random) -> None:
+    items.extend(items[-blind_tail(len(items)) :])
+
+
+# What can be done to a list of at least two.
+WAYS: Sequence[Callable[[MutableSequence[bytes], Random], None]] = (_shorten, _exchange, _repeat, _repeat_unseen)
 
 
 def blind_tail(count: int) -> int:

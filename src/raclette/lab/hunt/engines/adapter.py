@@ -30,11 +30,13 @@ class Trickster(Protocol):
 
 
 class Adapter(Protocol):
-    """One protocol. `kinds` are its messages that a network may lose alone; `lies` the names a `Trickster` knows, each
-    with the kinds it can replace; `retorts` the names of lies that answer what is heard."""
+    """One protocol. `kinds` are its messages that a network may lose alone, `phases` those of them that belong to a
+    round; `lies` the names a `Trickster` knows, each with the kinds it can replace; `retorts` the names of lies that
+    answer what is heard."""
 
     protocol: str
     kinds: Sequence[str]
+    phases: Sequence[str]
     lies: Mapping[str, Sequence[str]]
     retorts: Sequence[str]
     seals: bool

@@ -46,6 +46,7 @@ class Ballot:
 
     protocol = "ballot"
     kinds = ("candidate", "vote", "ballots", "elected", "question", "sync")
+    phases = ("candidate", "vote")
     lies = LIES
     retorts = RETORTS
     seals = True

@@ -37,6 +37,7 @@ class Nakamoto:
 
     protocol = "nakamoto"
     kinds = ("block", "sync")
+    phases = ("block",)
     lies = LIES
     retorts = RETORTS
     seals = True

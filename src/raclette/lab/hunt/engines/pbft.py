@@ -26,6 +26,7 @@ class Pbft:
 
     protocol = "pbft"
     kinds = ("pre-prepare", "prepare", "commit", "checkpoint", "view-change", "new-view", "committed", "status", "sync")
+    phases = ("pre-prepare", "prepare", "commit")
     lies = LIES
     retorts = RETORTS
     seals = False

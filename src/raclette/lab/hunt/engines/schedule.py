@@ -5,7 +5,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from raclette.lab.hunt import codec
-from raclette.lab.hunt.engines.steps import KIND_OF, STEPS, Cut, Hush, Lie, Rough, RoundCut, Single, Step, Submit
+from raclette.lab.hunt.engines.steps import (
+    KIND_OF,
+    STEPS,
+    Cut,
+    Hush,
+    Lie,
+    PhaseCut,
+    Rough,
+    RoundCut,
+    Single,
+    Step,
+    Submit,
+)
 from raclette.primitives.errors import ConfigError
 
 # Above this a world of engines is no longer small.
@@ -105,10 +117,10 @@ class EngineSchedule:
 
 def simpler_steps(step: Step) -> Iterator[Step]:
     """Smaller forms of one step."""
-    if not isinstance(step, Submit | Single | RoundCut) and step.lasting > 1:
+    if not isinstance(step, Submit | Single | RoundCut | PhaseCut) and step.lasting > 1:
         yield replace(step, lasting=step.lasting // 2)
     match step:
-        case Hush(kinds=kinds, deaf=deaf):
+        case Hush(kinds=kinds, deaf=deaf) | PhaseCut(kinds=kinds, deaf=deaf):
             if len(kinds) > 1:
                 for kind in kinds:
                     yield replace(step, kinds=tuple(other for other in kinds if other != kind))

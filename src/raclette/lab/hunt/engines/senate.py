@@ -52,6 +52,7 @@ class Senate:
         "inquiry",
         "sync",
     )
+    phases = ("proposal", "prepare", "commit", "timeout")
     lies = LIES
     retorts = RETORTS
     seals = False

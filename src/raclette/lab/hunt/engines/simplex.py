@@ -27,6 +27,7 @@ class Simplex:
 
     protocol = "simplex"
     kinds = ("proposal", "vote", "dummy", "finalize", "notarization", "finalized", "status", "sync")
+    phases = ("proposal", "vote", "dummy", "finalize")
     lies = LIES
     retorts = RETORTS
     seals = False

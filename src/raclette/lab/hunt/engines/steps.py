@@ -116,7 +116,26 @@ class RoundCut:
     at: int = 0
 
 
-Step: TypeAlias = Submit | Cut | Hush | Rough | Crash | Skew | Lie | Single | RoundCut
+@dataclass(frozen=True, slots=True)
+class PhaseCut:
+    """In one round, messages of these kinds do not reach the places in `deaf`; those of a height only if it is higher
+    than `above` (Winter et al., "Randomized Testing of Byzantine Fault Tolerant Algorithms", OOPSLA 2023)."""
+
+    round: int
+    kinds: tuple[str, ...]
+    deaf: tuple[int, ...]
+    above: int = 0
+    at: int = 0
+
+    def hits(self, receiver: int, message: Message) -> bool:
+        """Is this message of the round lost on its way to `receiver`?"""
+        if receiver not in self.deaf or message.kind not in self.kinds:
+            return False
+        height = height_of(message)
+        return height is None or height > self.above
+
+
+Step: TypeAlias = Submit | Cut | Hush | Rough | Crash | Skew | Lie | Single | RoundCut | PhaseCut
 STEPS: Mapping[str, type[Step]] = {
     "submit": Submit,
     "cut": Cut,
@@ -127,6 +146,7 @@ STEPS: Mapping[str, type[Step]] = {
     "lie": Lie,
     "single": Single,
     "round-cut": RoundCut,
+    "phase-cut": PhaseCut,
 }
 Lasting = TypeVar("Lasting", Cut, Hush, Rough, Lie)
 KIND_OF: Mapping[type[Step], str] = {cls: name for name, cls in STEPS.items()}
@@ -135,6 +155,13 @@ KIND_OF: Mapping[type[Step], str] = {cls: name for name, cls in STEPS.items()}
 def transaction_of(number: int) -> bytes:
     """The bytes of a client's transaction."""
     return b"tx %d" % number
+
+
+def height_of(message: Message) -> int | None:
+    """Of the block that a message is about; None if it says no height."""
+    header = getattr(message, "header", None)
+    height: int | None = header.number if header is not None else getattr(message, "height", None)
+    return height
 
 
 class Stage:
@@ -149,6 +176,7 @@ class Stage:
         self._roughs: list[Rough] = []
         self._lies: list[Lie] = []
         self._rounds: dict[int, tuple[int, ...]] = {}
+        self._phases: dict[int, list[PhaseCut]] = {}
         self._singles: dict[tuple[int, int, str, int], Single] = {}
         self._counts: Counter[tuple[int, int, str]] = Counter()
         self._tricksters: dict[int, Trickster] = {}
@@ -158,13 +186,15 @@ class Stage:
             self._plan(step)
         if any(isinstance(step, Lie) for step in steps):
             world.twist, world.overhear = self._twist, self._overhear
-        if self._rounds or self._singles:
+        if self._rounds or self._phases or self._singles:
             world.drops = self._drops
 
     def _plan(self, step: Step) -> None:
         match step:
             case RoundCut(round=number, groups=groups):
                 self._rounds[number] = groups
+            case PhaseCut(round=number):
+                self._phases.setdefault(number, []).append(step)
             case Single(sender, receiver, kind, nth):
                 self._singles[sender, receiver, kind, nth] = step
             case _:
@@ -256,12 +286,22 @@ class Stage:
         for hush in self._hushes:
             if b in hush.deaf and message.kind in hush.kinds:
                 return True
-        if self._rounds:
-            number = self.adapter.round_of(message)
-            groups = self._rounds.get(number, ()) if number is not None else ()
-            if groups and groups[a] != groups[b]:
-                return True
+        if (self._rounds or self._phases) and self._is_cut_in_its_round(a, b, message):
+            return True
         return bool(self._singles) and self._is_lost(sender, receiver, message)
+
+    def _is_cut_in_its_round(self, sender: int, receiver: int, message: Message) -> bool:
+        number = self.adapter.round_of(message)
+        if number is None:
+            return False
+        groups = self._rounds.get(number)
+        if groups is not None and groups[sender] != groups[receiver]:
+            return True
+        for cut in self._phases.get(number, ()):
+            if cut.hits(receiver, message):
+                self.tally["withheld-phases"] += 1
+                return True
+        return False
 
     def _is_lost(self, sender: Replica, receiver: Replica, message: Message) -> bool:
         key = (sender.place, receiver.place, message.kind)
@@ -314,6 +354,7 @@ class Stage:
         for active in (self._cuts, self._hushes, self._roughs):
             active.clear()
         self._rounds.clear()
+        self._phases.clear()
         self._singles.clear()
         for instance in world.instances:
             instance.skew = 0

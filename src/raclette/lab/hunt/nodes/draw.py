@@ -267,6 +267,8 @@ def _draw_liars(random: Random, protocol: str, nodes: int) -> dict[int, LiarSpec
     if not bound or random.chance(1, 3):
         return {}
     chosen = random.sample(range(nodes), random.between(1, bound))
+    if 0 not in chosen and random.chance(1, 3):
+        chosen[0] = 0  # where leaders change only when one fails, the first leads longest
     honest = [node for node in range(nodes) if node not in chosen]
     return {node: _draw_spec(random, random.choice(kinds), honest) for node in sorted(chosen)}
 
@@ -312,8 +314,8 @@ def _draw_shares(random: Random, nodes: int, liars: Mapping[int, LiarSpec]) -> t
 def _draw_workload(random: Random, features: list[str], end: int) -> Workload:
     count = random.choice((3, 10, 10, 25, 40))
     start = end // 2 if "late-load" in features else SECOND // 4
-    # Blocks of one transaction hide what goes wrong between two: now and then all come at once.
-    spread = count + 1 if "burst" not in features else 20 * (count + 1)
+    # Blocks of one transaction hide what goes wrong between two: now and then all come within a few blocks, or one.
+    spread = (count + 1) * (random.choice((20, 200)) if "burst" in features else 1)
     return Workload(
         count=count,
         interval=max(MILLISECOND, (end - start) // spread),
