@@ -33,6 +33,7 @@ from raclette.engine.effects import (
 from raclette.engine.events import Event, Pending, Started
 from raclette.engine.nesting import Mark
 from raclette.primitives.errors import InvalidHeader, NotYet
+from raclette.primitives.hashing import HASH_BYTES
 from raclette.protocols import pbft, simplex
 from raclette.protocols.hybrid.almanac import Day
 from raclette.protocols.hybrid.core import Core
@@ -41,6 +42,8 @@ from raclette.protocols.hybrid.snail_chain import SnailChain
 
 DAY_BYTES = 8
 RECORD = b"day/"
+# The hash of the last block that the inner engine made final, and its certificate: among the inner engine's records.
+CERTIFIED = b"certified"
 TIMER = "day/"
 # How much shallower a block may lie at a voter than at the proposer: it saw one block less.
 LAG = 1
@@ -70,8 +73,8 @@ class DayView:
         self._run = run
         self._chain = chain
         self.chain_id = _domain(chain.chain_id, run.day.number)
-        # Finality certificates of the inner engine, by block: only it can read them.
-        self._certificates: dict[bytes, bytes] = {}
+        # Of the last block that the inner engine made final: only it can read its own certificates.
+        self._certified: tuple[bytes, bytes] = (b"", b"")
 
     @property
     def genesis(self) -> Header:
@@ -95,11 +98,12 @@ class DayView:
         return self._chain.canonical(number)
 
     def certificate(self, block_hash: bytes) -> bytes:
-        return self._certificates.get(block_hash, b"")
+        certified, certificate = self._certified
+        return certificate if block_hash == certified else b""
 
     def keep_certificate(self, block_hash: bytes, certificate: bytes) -> None:
         """For those who missed the votes. Of the last block only: whoever lacks an older one has the log's."""
-        self._certificates = {block_hash: certificate}
+        self._certified = (block_hash, certificate)
 
     def state(self, block_hash: bytes) -> StateReader:
         return self._chain.state(block_hash)
@@ -204,9 +208,11 @@ class DayRun:
         self.tip = tip
         self._decided = decided
         self._records = dict(records)
+        certified = self._records.get(CERTIFIED, b"")
         self.frame = DayFrame(day, base, snail, core.parameters.stable_depth)
         self._prefix = f"{TIMER}{day.number}/"
         self._view = DayView(self, core.chain)
+        self._view.keep_certificate(certified[:HASH_BYTES], certified[HASH_BYTES:])
         self.engine = self._make()
         # The last block that the inner engine made final itself.
         self.final = tip().number
@@ -224,7 +230,7 @@ class DayRun:
                     "clock_drift_s": parameters.future_limit_s,
                 },
                 chain=self._view,
-                records=self._records,
+                records={key: value for key, value in self._records.items() if key != CERTIFIED},
                 frame=self.frame,
             )
         )
@@ -233,6 +239,10 @@ class DayRun:
         """Begin, or begin again."""
         self.feed(Started(self._core.now))
         self.feed(Pending(self._core.now))
+
+    def records(self) -> dict[bytes, bytes]:
+        """What has been persisted, under our keys."""
+        return {self._key(key): value for key, value in self._records.items()}
 
     def restart(self) -> None:
         """HYB-36: the log has gone past the inner engine: begin again behind it, by the records."""
@@ -289,6 +299,8 @@ class DayRun:
         if header is None:
             return
         self._view.keep_certificate(block_hash, certificate)
+        # HYB-37: an engine of the same day that begins again goes on from here.
+        self._carry(Persist(CERTIFIED, block_hash + certificate))
         self.final = max(self.final, header.number)
         self._decided(header)
 

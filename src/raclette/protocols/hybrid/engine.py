@@ -164,12 +164,15 @@ class HybridEngine:
         if current is None:
             return False
         self._day = current
-        seated = self.core.setup.active and self.core.me in current.weights and not self.log.is_cut(current)
+        seated = self.core.setup.active and self.core.me in current.weights and self.log.may_sign(current)
         running = self.run
         if running is not None and (running.day.snail_hash != current.snail_hash or not seated):
             self.run = None
             if running.day.number < current.number:
                 running.close()
+            else:
+                # HYB-37: its promises hold if the same day goes on.
+                self._records |= running.records()
         if not seated or self.run is not None:
             return False
         self.run = DayRun(

@@ -16,6 +16,7 @@ from raclette.chain.header import Header
 from raclette.engine.effects import Adopt, Broadcast, Fetch, Finalize, Persist, Publish, Send
 from raclette.primitives.errors import DecodeError, InvalidHeader, NotYet, PeerFault
 from raclette.primitives.signing import NODE_ID_BYTES
+from raclette.primitives.units import SECOND
 from raclette.protocols.hybrid.almanac import Almanac, Day, Entry, Rules, in_charge
 from raclette.protocols.hybrid.core import Core
 from raclette.protocols.hybrid.day import LAG, check_handover, day_of, marked
@@ -83,6 +84,18 @@ class Log:
             return None
         return in_charge(self._almanac, (parent.number, parent.hash), day)
 
+    @property
+    def is_current(self) -> bool:
+        """HYB-18: is our snail chain young enough to know which days are over? A node that was cut off or down does not,
+        by its clock, until it has caught up."""
+        parameters = self._core.parameters
+        age = self._core.now - self.snail.head.timestamp * SECOND
+        return age <= parameters.patience * parameters.block_interval_s * SECOND
+
+    def may_sign(self, day: Day) -> bool:
+        """HYB-15, HYB-18: may a member of this day still order blocks?"""
+        return self.is_current and not self.is_cut(day)
+
     def is_cut(self, day: Day) -> bool:
         """HYB-15: is it too late for this day to sign?"""
         almanac = self.snail.almanac()
@@ -93,11 +106,12 @@ class Log:
         """HYB-24: is this the log's next block? Raises NotYet, InvalidHeader."""
         entry = proof.entry
         day = self.next_day(parent)
-        if day is None:
+        if (entry.day, entry.number, entry.block_hash) != (day_of(header), header.number, header.hash):
+            raise InvalidHeader("entry-block", f"it is not about block {header.number}")
+        # A later day than we think: the days between may be over, and we not have heard of it.
+        if day is None or entry.day > day.number:
             raise NotYet("entry-day", f"who orders block {header.number} is not known here")
-        if (entry.day, entry.number, entry.block_hash) != (day.number, header.number, header.hash) or (
-            day_of(header) != day.number
-        ):
+        if entry.day < day.number:
             raise InvalidHeader("entry-day", f"block {header.number} belongs to day {day.number}")
         if entry.ends != (header.mix_hash != day.snail_hash):
             raise InvalidHeader("entry-end", f"block {header.number}")
@@ -121,6 +135,8 @@ class Log:
         if end is not None:
             if entry.number > end.number or (entry.number == end.number and entry.block_hash != end.block_hash):
                 raise InvalidHeader("entry-late", f"day {day.number} ended with block {end.number}")
+        elif not self.is_current:
+            raise NotYet("entry-age", f"whether day {day.number} is over is not known here")
         elif self.is_cut(day):
             record = self.snail.almanac().record_of(day.number)
             if record is None or record.number < entry.number:
@@ -131,7 +147,7 @@ class Log:
     def ordered(self, day: Day, header: Header) -> None:
         """HYB-21: the inner engine made `header` final: sign what of it is the log's, oldest first."""
         for step in self._path(day, header):
-            if self.is_cut(day):
+            if not self.may_sign(day):
                 return
             block = self._core.chain.block(step.hash)
             if block is None:
@@ -183,7 +199,7 @@ class Log:
         """HYB-26: our signatures for what is not final yet, once more. True if there are any."""
         for number in range(self.final.number + 1, self.tip.number + 1):
             header = self._ordered[number]
-            if day_of(header) != day.number or self.is_cut(day):
+            if day_of(header) != day.number or not self.may_sign(day):
                 continue
             self._sign(Entry(day.number, number, header.hash, header.mix_hash != day.snail_hash))
         if self.tip.number == self.final.number:

@@ -17,8 +17,9 @@ from raclette.protocols.hybrid.fruits import (
     refusal,
 )
 
-# Fruits that wait: several windows of honest mining fit; a flood of old ones costs its sender work.
-WAITING_MAX = 2_048
+# Fruits that wait, about a kilobyte each. Those that blocks have taken in wait on until they are too old, in case the
+# branch changes; beyond this the oldest go, and a later block is short of them.
+WAITING_MAX = 8_192
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,10 @@ class Parameters(ProtocolParameters):
     )
     # The paper's lambda: a reorganisation that is deeper elects two committees.
     stable_depth: int = Field(4, ge=2, le=10_000, description="Depth at which a snail block counts as stable.")
+    # Also the age at which a node takes its own snail chain for too old to sign by: it stalls so long as no block comes,
+    # exp(-patience) of the time.
     patience: int = Field(
-        3,
+        8,
         ge=1,
         le=10_000,
         description="Snail blocks that a committee has to end its day, and then the miners to record what it ordered.",

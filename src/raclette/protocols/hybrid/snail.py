@@ -118,8 +118,7 @@ class Snail:
         fruit = Fruit.of(header, records)
         if is_block(header, self.orchard.expected):
             self.feed(Sealed(core.now, header), relay=True)
-        self._fruits[fruit.hash] = fruit
-        core.emit(Publish(FreshFruit(fruit)))
+        self.on_fruit(fruit)
         # The search goes on; a new candidate has a new counter, so it finds another nonce.
         self.feed(TimerFired(core.now, REFRESH))
 

@@ -6,6 +6,7 @@ tree keeps the almanac after it, so a block is valid only if what it records may
 """
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from raclette.chain.block import Block
@@ -17,10 +18,13 @@ from raclette.engine.lightchain import NoState
 from raclette.primitives.errors import DecodeError, InvalidBlock, Misuse, UnknownParent
 from raclette.primitives.hashing import ZERO_HASH
 from raclette.protocols.hybrid.almanac import Almanac, Day, Rules
-from raclette.protocols.hybrid.fruits import body_root
+from raclette.protocols.hybrid.fruits import body_root, elect
 from raclette.protocols.hybrid.orchard import Orchard
 from raclette.protocols.hybrid.records import Body, decode_records
 
+# Seats are drawn from the fruits of so many windows of freshness: who hoards fruits for a whole window and pours them
+# out before an election gains at most a tenth of a (1 - a) (see `fruits.elect`).
+SEGMENT_WINDOWS = 10
 # What a block on this parent shall record: (almanac after the parent, parent) -> records.
 Fill = Callable[[Almanac, Header], tuple[bytes, ...]]
 
@@ -129,9 +133,7 @@ class SnailChain:
         except DecodeError as error:
             raise InvalidBlock(error.reason, error.detail) from error
         self._orchard.check(body.fruits, parent.block.header, self.header, self.fruits_of)
-        almanac = self._rules.step(
-            parent.almanac, block.hash, body.said, lambda: self._seats(block, body, parent.block.header)
-        )
+        almanac = self._rules.step(parent.almanac, block.hash, body.said, lambda: self._seats(block, body))
         self._leaves[block.hash] = Leaf(block, body, almanac)
         self._news.append(block)
 
@@ -219,21 +221,24 @@ class SnailChain:
         body = self._leaves[block_hash].body
         return tuple(fruit.hash for fruit in body.fruits) if body is not None else ()
 
-    def _seats(self, block: Block, body: Body, parent: Header) -> tuple[bytes, ...]:
-        """HYB-10: who made the last blocks up to this one, or, with fruits, the last fruits in them; oldest first."""
+    def _seats(self, block: Block, body: Body) -> tuple[bytes, ...]:
+        """HYB-10: who made the last blocks up to this one, oldest first; with fruits, who found those that a lottery
+        picks of a long segment's."""
         wanted = self._rules.length
-        owners: list[bytes] = []
+        if not self._orchard.expected:
+            last = islice(self._bodies(block, body), wanted)
+            return tuple(reversed([step.claim.node_id for step in last]))
+        segment = islice(self._bodies(block, body), SEGMENT_WINDOWS * self._orchard.freshness)
+        found = [fruit for step in segment for fruit in step.fruits]
+        return tuple(fruit.claim.node_id for fruit in elect(found, wanted, block.number))
+
+    def _bodies(self, block: Block, body: Body) -> Iterator[Body]:
+        """Of a new block and its ancestors, newest first."""
         step: Body | None = body
-        header: Header = parent
-        while step is not None and len(owners) < wanted:
-            if self._orchard.expected:
-                owners += [fruit.claim.node_id for fruit in reversed(step.fruits)]
-            else:
-                owners.append(step.claim.node_id)
-            leaf = self._leaves[header.hash]
-            step = leaf.body
-            header = self._leaves[leaf.block.parent_hash].block.header if step is not None else header
-        return tuple(reversed(owners[:wanted]))
+        while step is not None:
+            yield step
+            leaf = self._leaves[block.parent_hash]
+            block, step = leaf.block, leaf.body
 
 
 def check_shape(block: Block) -> None:
