@@ -196,6 +196,8 @@ class World:
         self.penalties: list[tuple[bytes, str]] = []
         self.imported: list[int] = []
         self.invalid: set[bytes] = set()
+        # Blocks that the engine does not take yet, and calls by no name.
+        self.unwanted: set[bytes] = set()
         self.peak: dict[str, int] = {}
         self._events: list[tuple[int, int, Callable[[], tuple[SyncEffect, ...]]]] = []
         self._sequence = 0
@@ -300,6 +302,8 @@ class World:
         block = effect.block
         assert ordered_root(block.transactions) == block.header.transactions_root
         assert not self.engine.needs_certificate or not effect.certificate or effect.certificate == certify(block.hash)
+        if block.hash in self.unwanted:
+            return self.sync.failed(self.now, block.hash, None)
         if block.hash in self.invalid or block.parent_hash not in self.chain.blocks:
             return self.sync.failed(self.now, block.hash, "invalid-block")
         self.chain.insert(block)

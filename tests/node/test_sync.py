@@ -192,6 +192,19 @@ def test_an_invalid_block_costs_its_voucher_and_everything_built_on_it() -> None
     assert world.chain.head == honest[-1].header
 
 
+def test_a_block_that_the_engine_does_not_take_yet_is_asked_for_twice_a_second_and_blames_nobody() -> None:
+    world = World()
+    server = world.serve(b"a", HISTORY[:40])
+    world.unwanted.add(HISTORY[29].hash)
+    world.run(seconds=10)
+    assert world.chain.head == HISTORY[28].header
+    assert world.penalties == []
+    assert 20 <= server.asked <= 60
+    world.unwanted.clear()
+    world.run(seconds=2)
+    assert world.chain.head == HISTORY[39].header
+
+
 def test_memory_stays_bounded_while_a_long_history_comes() -> None:
     limits = SyncLimits(headers_max=1_100, bodies_ahead_max=16)
     world = World(limits=limits)

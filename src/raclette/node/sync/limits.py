@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from raclette.primitives.units import MEBIBYTE, MINUTE, SECOND
+from raclette.primitives.units import MEBIBYTE, MILLISECOND, MINUTE, SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,9 @@ class SyncLimits:
     # A peer that failed is left alone this long, doubling with each failure in a row up to the second figure.
     backoff_first: int = 1 * SECOND
     backoff_max: int = 2 * MINUTE
+    # A peer whose block the engine did not take, without calling it invalid, is not asked again before this: what the
+    # engine waits for (the time, another chain) takes longer than a round trip.
+    untaken_rest: int = 500 * MILLISECOND
     # Checked headers whose blocks are not imported yet. About 2 KiB each.
     headers_max: int = 4_096
     # Bodies asked for or waiting for their turn: enough to keep four peers busy.

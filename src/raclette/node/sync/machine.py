@@ -277,6 +277,9 @@ class Sync:
         if reason is not None:
             self._check.condemn(now, block_hash)
             self._punish(now, wanted.source, reason)
+        elif wanted.source in self._peers:
+            known = self._peers[wanted.source]
+            known.rest_until = max(known.rest_until, now + self.limits.untaken_rest)
         return self._turn(now)
 
     def fired(self, now: int, name: str) -> Effects:
