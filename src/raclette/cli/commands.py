@@ -16,6 +16,7 @@ MODULES = (
     "scenarios",
     "lab",
     "testbed.command",
+    "loading",
     "sweep",
     "hunt",
     "compare",

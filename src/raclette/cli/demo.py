@@ -1,9 +1,9 @@
 """`raclette demo`: the main job, end to end, on this machine.
 
-Tracker and four nodes as processes; wallets; two thousand signed transfers and some sealed letters, sent to different
-nodes; a node killed with SIGKILL under load and restarted; a fifth that joins late and fetches the history; in the end
-a table, and a verdict that only holds if all five have the same ledger and no money appeared or vanished. Then the same
-in the simulator, by the same node code.
+Tracker and four nodes as processes; two thousand signed transactions of the chosen ledger's kind, sent to different
+nodes; a node killed with SIGKILL under load and restarted; a fifth that joins late and fetches the history; with the
+bank, wallets and some sealed letters; in the end a table, and a verdict that only holds if all five have the same
+ledger and no money appeared or vanished. Then the same in the simulator, by the same node code.
 """
 
 import asyncio
@@ -23,9 +23,10 @@ from raclette.cli.load import ClosedLoop, LoadFailed, percentiles
 from raclette.cli.network import LocalNetwork, LocalNode, NetworkPlan
 from raclette.cli.output import VERDICT_FAILED, Json, console, one_line_errors, print_json, print_table
 from raclette.cli.purse import Purse
-from raclette.ledgers.bank.samples import sample_transfers
+from raclette.ledgers import LEDGERS
+from raclette.ledgers.samples import Demand, sample_parameters, sample_transactions, sample_turns_of
 from raclette.primitives.amounts import format_amount
-from raclette.primitives.errors import RacletteError
+from raclette.primitives.errors import ConfigError, RacletteError
 from raclette.primitives.keys import AccountKey, checksum_address
 from raclette.primitives.keystore import SCRYPT_WORK_FAST
 from raclette.primitives.units import ETHER
@@ -34,6 +35,10 @@ ACCOUNTS = 1_000
 # People with wallets of their own, and how many letters they write.
 WRITERS = ("alice", "bob", "carol", "dave", "erin")
 LETTERS = 10
+# The ledger that knows names and sealed letters.
+LETTERS_ON = "bank"
+# Who signs the load; the accounts after them fund the wallets.
+SENDERS = ACCOUNTS - len(WRITERS)
 PURSE_MONEY = 10 * ETHER
 PASSPHRASE = "raclette"  # of keystores that live as long as the demo
 OUTSTANDING = 200
@@ -56,50 +61,67 @@ class Story:
 
 
 @app.command(
-    epilog=examples("raclette demo", "raclette demo --protocol nakamoto", "raclette demo --json"),
+    epilog=examples(
+        "raclette demo",
+        "raclette demo --protocol nakamoto",
+        "raclette demo --protocol senate --ledger coins",
+        "raclette demo --json",
+    ),
     rich_help_panel="Start here",
 )
 @one_line_errors
 def demo(
     protocol: Annotated[str, typer.Option(help="Consensus protocol: see `raclette protocols`.")] = "pbft",
-    transfers: Annotated[int, typer.Option(min=100, help="Signed transfers to send.")] = 2_000,
+    ledger: Annotated[str, typer.Option(help="Ledger: see `raclette ledgers`. It decides what is sent.")] = "bank",
+    transfers: Annotated[int, typer.Option(min=100, help="Signed transactions to send.")] = 2_000,
     keep: Annotated[Path | None, typer.Option(help="Keep the nodes' folders here (configs, logs, databases).")] = None,
     json: bool = Json,
 ) -> None:
     """Five real processes through a crash, a restart and a late joiner; then the same in the simulator."""
+    if ledger not in LEDGERS:
+        raise ConfigError(f"no ledger {ledger!r}; accepted: {', '.join(LEDGERS)}")
     story = Story(quiet=json)
     if keep is not None:
-        live = asyncio.run(run_live(keep, protocol, transfers, story))
+        live = asyncio.run(run_live(keep, protocol, ledger, transfers, story))
     else:
         with tempfile.TemporaryDirectory(prefix="raclette-demo-") as folder:
-            live = asyncio.run(run_live(Path(folder), protocol, transfers, story))
-    simulated = run_simulated(protocol, story)
+            live = asyncio.run(run_live(Path(folder), protocol, ledger, transfers, story))
+    simulated = run_simulated(protocol, ledger, story)
     result = live | {"simulated": simulated, "agreed": live["agreed"] and simulated["agreed"]}
     if json:
         print_json(result)
     else:
         show(result)
-    if not (result["agreed"] and result["supply_conserved"] and result["letters_read"] == LETTERS):
+    if not (result["agreed"] and result["supply_conserved"] and result["letters_read"] == result["letters"]):
         raise typer.Exit(VERDICT_FAILED)
 
 
-async def run_live(folder: Path, protocol: str, transfers: int, story: Story) -> dict[str, Any]:
+async def run_live(folder: Path, protocol: str, ledger: str, transfers: int, story: Story) -> dict[str, Any]:
     """The story on real processes. Raises LoadFailed, ProcessFailed."""
-    plan = NetworkPlan(folder, nodes=4, late=1, protocol=protocol, accounts=ACCOUNTS)
+    plan = NetworkPlan(
+        folder,
+        nodes=4,
+        late=1,
+        protocol=protocol,
+        ledger=ledger,
+        accounts=ACCOUNTS,
+        ledger_parameters=sample_parameters(ledger, SENDERS, transfers),
+    )
     network = LocalNetwork(plan)
     story.tell(f"starting a tracker and {plan.nodes} {protocol} nodes, each a process of its own")
     async with network:
         await linked(network)
         story.tell("all linked over TLS 1.3; every node speaks JSON-RPC: " + network.nodes[0].rpc_url)
         loop, latecomer = await load(network, transfers, story)
-        keys = await make_wallets(network, story)
-        last = await write_letters(network, keys, story)
         everybody = [*network.nodes, latecomer]
+        keys = await make_wallets(network, story) if ledger == LETTERS_ON else []
+        last = await write_letters(network, keys, story) if keys else 0
         height = await agreement(everybody, last, story)
         rows = [await describe(node, height) for node in everybody]
-        read = await read_letters(latecomer, keys)
-        story.tell(f"{read} of {LETTERS} sealed letters read from the late joiner's copy of the chain")
-    return report(loop, rows, read, protocol)
+        read = await read_letters(latecomer, keys) if keys else 0
+        if keys:
+            story.tell(f"{read} of {LETTERS} sealed letters read from the late joiner's copy of the chain")
+    return report(loop, rows, read, plan)
 
 
 async def linked(network: LocalNetwork) -> None:
@@ -113,9 +135,10 @@ async def linked(network: LocalNetwork) -> None:
 async def load(network: LocalNetwork, transfers: int, story: Story) -> tuple[ClosedLoop, LocalNode]:
     """The closed loop, with a crash, a restart and a late joiner on the way."""
     nodes, latecomer = network.nodes, network.members[-1]
-    senders = ACCOUNTS - len(WRITERS)
-    raws = sample_transfers(transfers, 1, network.genesis.chain_id, accounts=senders, first_account=len(WRITERS))
-    loop = ClosedLoop([node.client for node in nodes], raws, senders, OUTSTANDING)
+    ledger = network.plan.ledger
+    raws = sample_transactions(network.genesis, Demand(transfers, 1, SENDERS))
+    turns = sample_turns_of(ledger, transfers, SENDERS)
+    loop = ClosedLoop([node.client for node in nodes], raws, turns, OUTSTANDING)
     moment = {share: asyncio.Event() for share in (3, 5, 6)}
 
     def progress(committed: int) -> None:
@@ -124,7 +147,7 @@ async def load(network: LocalNetwork, transfers: int, story: Story) -> tuple[Clo
                 event.set()
 
     loop.on_progress = progress
-    story.tell(f"sending {transfers:,} signed transfers to all nodes, {OUTSTANDING} in flight")
+    story.tell(f"sending {transfers:,} signed transactions of {ledger} to all nodes, {OUTSTANDING} in flight")
     running = asyncio.create_task(loop.run(nodes[0].client))
     incidents = asyncio.create_task(disturb(loop, nodes[VICTIM], latecomer, moment, story))
     try:
@@ -133,8 +156,8 @@ async def load(network: LocalNetwork, transfers: int, story: Story) -> tuple[Clo
         running.cancel()
         incidents.cancel()
     if loop.refused:
-        raise LoadFailed(f"{len(loop.refused)} transfers refused, the first: {loop.refused[0]}")
-    story.tell(f"{len(loop.committed):,} transfers committed")
+        raise LoadFailed(f"{len(loop.refused)} transactions refused, the first: {loop.refused[0]}")
+    story.tell(f"{len(loop.committed):,} transactions committed")
     return loop, latecomer
 
 
@@ -165,7 +188,7 @@ async def make_wallets(network: LocalNetwork, story: Story) -> list[AccountKey]:
         purse.keep(name, key, PASSPHRASE, work=SCRYPT_WORK_FAST)
         client = network.nodes[index % len(network.nodes)].client
         recipient = verbs.Recipient(key.address, key.public_key, name)
-        sent = await verbs.send(client, sample_key(index), recipient, PURSE_MONEY)
+        sent = await verbs.send(client, sample_key(SENDERS + index), recipient, PURSE_MONEY)
         await verbs.included(client, sent["hash"])
         registered = await verbs.register(client, key, name)
         await verbs.included(client, registered["hash"])
@@ -200,7 +223,7 @@ async def read_letters(node: LocalNode, keys: list[AccountKey]) -> int:
     for key in keys:
         mine = [letter for letter in await verbs.letters(node.client, key) if letter.receiver == text_of(key)]
         read += sum(letter.text.startswith("letter ") for letter in mine)
-    for stranger in (sample_key(0), sample_key(len(keys))):
+    for stranger in (sample_key(0), sample_key(SENDERS)):
         if await verbs.letters(node.client, stranger):
             raise RacletteError("a stranger could read a sealed letter")
     return read
@@ -249,36 +272,39 @@ async def describe(node: LocalNode, height: int) -> dict[str, Any]:
     }
 
 
-def report(loop: ClosedLoop, rows: list[dict[str, Any]], read: int, protocol: str) -> dict[str, Any]:
+def report(loop: ClosedLoop, rows: list[dict[str, Any]], read: int, plan: NetworkPlan) -> dict[str, Any]:
     """The verdict in numbers."""
+    letters = LETTERS if plan.ledger == LETTERS_ON else 0
     times = [when for when, _ in loop.committed]
     span = max(times) - min(when - latency for when, latency in loop.committed) if times else 0.0
     p50, p99 = percentiles([latency for _, latency in loop.committed])
     genesis = ACCOUNTS * SAMPLE_BALANCE
     agreed = len({(row["head"], row["state_root"]) for row in rows}) == 1
     return {
-        "protocol": protocol,
+        "protocol": plan.protocol,
+        "ledger": plan.ledger,
         "agreed": agreed,
         "nodes": len(rows),
         "height": rows[0]["height"],
-        "transactions": len(loop.committed) + LETTERS + 2 * len(WRITERS),
+        "transactions": len(loop.committed) + (letters + 2 * len(WRITERS) if letters else 0),
         "state_root": rows[0]["state_root"],
         "supply_conserved": all(row["supply"] == genesis + row["issued"] for row in rows),
         "committed_per_s": len(loop.committed) / span if span else 0.0,
         "p50_ms": p50,
         "p99_ms": p99,
+        "letters": letters,
         "letters_read": read,
         "table": [row | {"supply": str(row["supply"]), "issued": str(row["issued"])} for row in rows],
     }
 
 
-def run_simulated(protocol: str, story: Story) -> dict[str, Any]:
+def run_simulated(protocol: str, ledger: str, story: Story) -> dict[str, Any]:
     """The same scenario in virtual time: five nodes, a crash with a restart, one that starts late."""
     from raclette.sim.demo import demo_config
     from raclette.sim.simulate import simulate
 
     story.tell("the same in the simulator, by the same node code")
-    return simulate(demo_config(protocol)).to_json()
+    return simulate(demo_config(protocol, ledger)).to_json()
 
 
 def show(result: dict[str, Any]) -> None:

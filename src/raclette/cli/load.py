@@ -1,7 +1,7 @@
-"""A closed loop of signed transfers against running nodes, and what it measures.
+"""A closed loop of signed transactions against running nodes, and what it measures.
 
 The generator shares the machine with what it measures, so it signs beforehand, sends in batches, and learns of commits
-from one node's new heads. Transfers of one sender always go to the same node, in nonce order.
+from one node's new heads. What one account signs always goes to the same node, in order.
 """
 
 import asyncio
@@ -17,10 +17,11 @@ from typing import Any
 from raclette.cli.client import RpcClient, RpcSocket
 from raclette.cli.network import LocalNetwork, NetworkPlan
 from raclette.ledgers.bank.samples import sample_transfers
+from raclette.ledgers.samples import sample_turns_of
 from raclette.primitives.errors import RacletteError
 from raclette.primitives.hashing import keccak256
 
-# Transfers handed over in one request.
+# Transactions handed over in one request.
 BATCH = 50
 # Requests measured one at a time, before the load.
 SINGLES = 40
@@ -33,18 +34,20 @@ RATE_MAX = 6_000
 
 
 class LoadFailed(RacletteError):
-    """Submitted transfers were refused or never committed."""
+    """Submitted transactions were refused or never committed."""
 
 
 class ClosedLoop:
     """Keeps `outstanding` transfers in flight until it is stopped or has no more."""
 
-    def __init__(self, clients: Sequence[RpcClient], raws: Sequence[bytes], accounts: int, outstanding: int) -> None:
-        """`raws` as made by `sample_transfers` over `accounts` senders."""
+    def __init__(
+        self, clients: Sequence[RpcClient], raws: Sequence[bytes], turns: Sequence[int], outstanding: int
+    ) -> None:
+        """`raws`, with the number of the account that signed each (`ledgers.samples.sample_turns_of`)."""
         self._clients = list(clients)
         self._queues: list[deque[bytes]] = [deque() for _ in clients]
-        for index, raw in enumerate(raws):
-            self._queues[index % accounts % len(clients)].append(raw)
+        for turn, raw in zip(turns, raws, strict=True):
+            self._queues[turn % len(clients)].append(raw)
         self._share = max(1, outstanding // len(clients))
         self._flying = [0] * len(clients)
         self._room = [asyncio.Event() for _ in clients]
@@ -56,14 +59,16 @@ class ClosedLoop:
         self.on_progress: Callable[[int], None] = lambda committed: None
 
     async def run(self, watcher: RpcClient) -> None:
-        """Until stopped or out of transfers, and everything sent is committed. Raises LoadFailed."""
+        """Until stopped or out of transactions, and everything sent is committed. Raises LoadFailed."""
         async with watch_blocks(watcher, self._block_committed):
             await asyncio.gather(*(self._send(index) for index in range(len(self._clients))))
             deadline = time.perf_counter() + DRAIN_S
             while self._sent and time.perf_counter() < deadline:
                 await asyncio.sleep(0.05)
         if self._sent:
-            raise LoadFailed(f"{len(self._sent)} of {self.submitted} transfers were not committed in {DRAIN_S:.0f} s")
+            raise LoadFailed(
+                f"{len(self._sent)} of {self.submitted} transactions were not committed in {DRAIN_S:.0f} s"
+            )
 
     def stop(self) -> None:
         """Send no more."""
@@ -72,7 +77,7 @@ class ClosedLoop:
             event.set()
 
     def retire(self, index: int) -> None:
-        """This node is about to go away: its transfers go to another one."""
+        """This node is about to go away: its transactions go to another one."""
         other = (index + 1) % len(self._clients)
         self._queues[other].extend(self._queues[index])
         self._queues[index].clear()
@@ -183,7 +188,8 @@ async def measure_live(*, nodes: int, seconds: float, outstanding: int) -> dict[
             raws = sample_transfers(int(RATE_MAX * (seconds + WARM_UP_S)), 1, chain, accounts=accounts - 1)
             singles = sample_transfers(SINGLES, 2, chain, accounts=1, first_account=accounts - 1)
             single = await single_requests(clients[0], singles)
-            loop = ClosedLoop(clients, raws, accounts - 1, outstanding)
+            turns = sample_turns_of("bank", len(raws), accounts - 1)
+            loop = ClosedLoop(clients, raws, turns, outstanding)
             run = asyncio.create_task(loop.run(clients[0]))
             await asyncio.sleep(WARM_UP_S)
             start, cpu = time.perf_counter(), network.cpu_seconds()

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,8 @@ from raclette.chain.genesis import CHAIN_ID_DEFAULT, Genesis, even_alloc
 from raclette.chain.presets import SAMPLE_BALANCE
 from raclette.chain.roll import with_nodes
 from raclette.cli.client import RpcClient, wait_until_ready
-from raclette.cli.testbed.wires import LOOPBACK, Loopback, Wires
+from raclette.cli.ports import free_port
+from raclette.cli.testbed.wires import Loopback, Wires
 from raclette.live.faucet.keys import load_or_create_account_key
 from raclette.live.keyfile import load_or_create_key
 from raclette.live.tracker.policy import NeighbourPolicy
@@ -347,11 +347,3 @@ def write_toml(path: Path, sections: Mapping[str, Mapping[str, Any]]) -> None:
         lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
         lines.append("")
     path.write_text("\n".join(lines))
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port

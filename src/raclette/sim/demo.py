@@ -8,7 +8,7 @@ from raclette.sim.faults import Crash
 _LATE = SECOND * 3
 
 
-def demo_config(protocol: str, *, seed: int = 1, transfers: int = 2_000) -> SimConfig:
+def demo_config(protocol: str, ledger: str = "bank", *, seed: int = 1, transfers: int = 2_000) -> SimConfig:
     """Four nodes with a vote and one that follows; `transfers` in four seconds; node 3 loses power after two of them,
     comes back two seconds later, and node 4 joins after three."""
     load = Workload(count=transfers, interval=4 * SECOND // max(1, transfers), start=SECOND, patience=5 * SECOND)
@@ -18,6 +18,7 @@ def demo_config(protocol: str, *, seed: int = 1, transfers: int = 2_000) -> SimC
     )
     return SimConfig(
         protocol=protocol,
+        ledger=ledger,
         nodes=5,
         observers=1,
         seed=seed,
