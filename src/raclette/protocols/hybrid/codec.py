@@ -119,7 +119,7 @@ class Codec:
         day_item, payload_item = expect(items, 2)
         day, payload = u64(day_item), as_bytes(payload_item)
         running = self._inner()
-        if running is None or running.day != day:
+        if running is None or running.day != day:  # HYB-38
             return Daily(day, payload, None)
         inner = running.engine.decode(payload)
         if carries_block(inner) and inner.header.number < 1:

@@ -3,7 +3,7 @@
 The inner engine is one of the BFT protocols, unchanged. It starts on the block where the day starts, signs in a domain
 of its own (`chain_id`), and calls the committee's members its validators. Through its frame we mark blocks: the nonce
 says which day orders a block, `mix_hash` names the snail block that elected the day in charge of the next one. HYB-30
-to HYB-37.
+to HYB-38.
 
 A block with another election's mark than its own day's *ends* the day. An inner engine may need blocks on top of that
 one before it is sure of it; they are ordered, but they are not of the log (HYB-33): once the end is final, the next

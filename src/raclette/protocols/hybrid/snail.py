@@ -25,6 +25,7 @@ from raclette.protocols.hybrid.records import COMPLAINTS_MAX, Proof, decode_reco
 from raclette.protocols.hybrid.snail_chain import SnailChain, check_shape, snail_genesis
 from raclette.protocols.nakamoto.mining import REFRESH
 
+# HYB-5: every block of every branch, for whoever joins later.
 RECORD = b"snail/"
 # Blocks and bytes of one answer.
 ANSWER_BLOCKS_MAX = 128

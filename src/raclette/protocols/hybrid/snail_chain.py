@@ -121,7 +121,7 @@ class SnailChain:
         return Block(header, records)
 
     def check(self, block: Block) -> None:
-        """HYB-3 to HYB-5. Raises UnknownParent, InvalidBlock."""
+        """HYB-3, HYB-4. Raises UnknownParent, InvalidBlock."""
         if block.hash in self._leaves:
             return
         parent = self._leaves.get(block.parent_hash)
