@@ -43,7 +43,7 @@ from raclette.engine.effects import (
 from raclette.engine.events import BlockReceived, Event, Pending, Received, Sealed, Started, TimerFired
 from raclette.engine.exam_votes import check_ballots, check_gathering, check_handfuls
 from raclette.engine.lightchain import LightChain
-from raclette.engine.message import CarriesBlock, Message
+from raclette.engine.message import CarriesBlock, Message, is_closed
 from raclette.primitives.errors import (
     ConfigError,
     DecodeError,
@@ -329,6 +329,10 @@ def _check_wire(exam: _World) -> None:
         decoded = engine.decode(payload)
         if engine.encode(decoded) != payload:
             _fail(f"{message.kind}: decoding and encoding gives the same bytes")
+        if is_closed(decoded):
+            if decoded.claims():
+                _fail(f"{message.kind}: what is closed claims nothing")
+            continue
         if isinstance(message, CarriesBlock) and isinstance(decoded, CarriesBlock):
             if decoded.block is not None:
                 _fail(f"{message.kind}: the body does not travel with the message")

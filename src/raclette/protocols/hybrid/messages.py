@@ -37,6 +37,11 @@ class Daily:
     payload: bytes
     inner: Message | None
 
+    @property
+    def closed(self) -> bool:
+        """HYB-38."""
+        return self.inner is None
+
     def claims(self) -> tuple[Claim, ...]:
         """The inner message's."""
         return self.inner.claims() if self.inner is not None else ()
