@@ -47,6 +47,6 @@ def carries_block(message: Message) -> TypeGuard[CarriesBlock]:
 
 def is_closed(message: Message) -> bool:
     """Could the engine that decoded this not read it at that moment? An engine made of others reads a message of an
-    inner engine only while it runs that one. Such a message says `closed`, claims nothing, and nobody acts on what is in
-    it; encoded again it is the same bytes."""
+    inner engine only while it runs that one. Such a message says `closed`, claims nothing, and nobody acts on what it
+    holds; encoded again it is the same bytes."""
     return bool(getattr(message, "closed", False))

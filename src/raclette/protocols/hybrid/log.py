@@ -86,11 +86,12 @@ class Log:
 
     @property
     def is_current(self) -> bool:
-        """HYB-18: is our snail chain young enough to know which days are over? A node that was cut off or down does not,
-        by its clock, until it has caught up."""
+        """HYB-18: does our snail chain grow as it should? Where it does not, we were down, or are cut off from most
+        miners, and do not know which days are over. That we mine ourselves makes it young, but not quick."""
         parameters = self._core.parameters
-        age = self._core.now - self.snail.head.timestamp * SECOND
-        return age <= parameters.patience * parameters.block_interval_s * SECOND
+        deep = self.snail.canonical(max(0, self.snail.head.number - parameters.patience))
+        age = self._core.now - (deep or self.snail.genesis).timestamp * SECOND
+        return age <= 2 * parameters.patience * parameters.block_interval_s * SECOND
 
     def may_sign(self, day: Day) -> bool:
         """HYB-15, HYB-18: may a member of this day still order blocks?"""
