@@ -191,6 +191,11 @@ class Chain(ChainReads):
         known = self._invalid.get(block_hash)
         return None if known is None else known.reason
 
+    @property
+    def invalid_blocks(self) -> tuple[bytes, ...]:
+        """Hashes of the blocks that `check` has lately found invalid, the oldest first."""
+        return tuple(self._invalid)
+
     def _parent_of(self, header: Header) -> Header:
         parent = self.header(header.parent_hash)
         if parent is None:

@@ -31,6 +31,7 @@ SAFETY = (
     "no-false-accusation",
     "no-honest-ban",
     "validity",
+    "one-verdict",
 )
 # What fires when honest replicas cannot go on, or only at a price that nothing bounds.
 PROGRESS = ("liveness", "progress", "bounded-views", "left-behind", "livelock", "memory")

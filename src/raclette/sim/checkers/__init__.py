@@ -15,6 +15,7 @@ from raclette.sim.checkers.honour import NoFalseAccusation, NoHonestBan
 from raclette.sim.checkers.liveness import Liveness
 from raclette.sim.checkers.memory import MemoryBounds
 from raclette.sim.checkers.new_views import NewViews
+from raclette.sim.checkers.one_verdict import OneVerdict
 from raclette.sim.checkers.one_vote import OneVote
 from raclette.sim.checkers.progress import Progress
 from raclette.sim.checkers.proof_of_work import Difficulty, ForkChoice, Timestamps
@@ -38,6 +39,7 @@ def make_checkers(subject: Subject) -> list[Checker]:
         Validity(audit),
         ExactlyOnce(audit),
         Supply(audit),
+        OneVerdict(view_of),
         *([OneVote(subject)] if subject.config.ledger == "poll" else []),
         Liveness(view_of, subject.missing),
         MemoryBounds(subject),
@@ -83,6 +85,7 @@ __all__ = [
     "NewViews",
     "NoFalseAccusation",
     "NoHonestBan",
+    "OneVerdict",
     "OneVote",
     "Progress",
     "Subject",

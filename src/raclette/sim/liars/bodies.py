@@ -26,14 +26,15 @@ LISTS = frozenset({"engine", "public_message", "bodies", "block_transactions"})
 
 class Bodies(Liar):
     """Lies in `percent` of a hundred lists, to some of those who hear it: where several hear it, one at least is told
-    the truth, for a block that nobody can read is only lost. Each of these liars keeps to some of the `WAYS`: whom the
-    first lie gives away says no second."""
+    the truth, for a block that nobody can read is only lost. Whom the first lie
+    gives away says no second: half of these liars keep to the one of the `WAYS` that a weak tree does not see."""
 
     def __init__(self, inner: HostedNode, random: Random, percent: int) -> None:
         super().__init__(inner)
         self._random = random
         self._percent = percent
-        self.ways = random.sample(WAYS, random.between(1, len(WAYS)))
+        some = random.sample(WAYS, random.between(1, len(WAYS)))
+        self.ways = [_repeat_unseen] if random.chance(1, 2) else some
 
     def twist(self, now: int, effects: tuple[HostEffect, ...]) -> tuple[HostEffect, ...]:
         out: list[HostEffect] = []
@@ -86,7 +87,10 @@ def _repeat(items: MutableSequence[bytes], random: Random) -> None:
 
 
 def _repeat_unseen(items: MutableSequence[bytes], random: Random) -> None:
-    items.extend(items[-blind_tail(len(items)) :])
+    """Where a tree of pairs would see it, nothing."""
+    tail = blind_tail(len(items))
+    if tail < len(items):
+        items.extend(items[-tail:])
 
 
 # What can be done to a list of at least two.

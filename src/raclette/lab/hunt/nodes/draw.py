@@ -312,10 +312,11 @@ def _draw_shares(random: Random, nodes: int, liars: Mapping[int, LiarSpec]) -> t
 
 
 def _draw_workload(random: Random, features: list[str], end: int) -> Workload:
-    count = random.choice((3, 10, 10, 25, 40))
+    burst = "burst" in features
+    count = random.choice((10, 25, 40) if burst else (3, 10, 10, 25, 40))
     start = end // 2 if "late-load" in features else SECOND // 4
     # Blocks of one transaction hide what goes wrong between two: now and then all come within a few blocks, or one.
-    spread = (count + 1) * (random.choice((20, 200)) if "burst" in features else 1)
+    spread = (count + 1) * (random.choice((20, 1_000)) if burst else 1)
     return Workload(
         count=count,
         interval=max(MILLISECOND, (end - start) // spread),
