@@ -48,8 +48,8 @@ SKEW_MAX_S = 6
 _LEDGERS = ("bank", "bank", "bank", "bank", "coins", "coins", "poll", "poll", "data")
 # Liars who pay with accounts.
 _BANKERS = (private_chain.NAME,)
-# Receivers of one payment.
-_OUTPUTS_MAX = 5
+# Receivers of one payment; tricks of clients on a ledger that is not the bank.
+_OUTPUTS_MAX, _TRICKS_MAX = 5, 8
 # Nodes where stakes weigh: protocols that draw by stake bear no liar among very few.
 _WEIGHED_SIZES = (4, 5, 7, 7, 8, 10)
 # What a run may or may not have, besides kinds of faults and of liars.
@@ -212,7 +212,8 @@ def _with_ledger(config: SimConfig) -> SimConfig:
     ledger = random.choice(_LEDGERS)
     if ledger == "bank" or any(spec.name in _BANKERS for spec in config.liars.values()):
         return config
-    load = config.workload
+    # Nobody else's bugs hide behind these tricks: there are always some.
+    load = replace(config.workload, mischief=max(config.workload.mischief, random.between(1, _TRICKS_MAX)))
     if SAMPLES[ledger].splits and config.accounts > 1:
         load = replace(load, outputs=(1, random.between(1, min(_OUTPUTS_MAX, config.accounts - 1))))
     return replace(config, ledger=ledger, workload=load)
