@@ -15,9 +15,12 @@ QUICK = (
     "pbft-P15",
     "pbft-T4",
     "pbft-N7",
+    "pbft-C1",
     "nakamoto-N5",
     "nakamoto-N8",
     "nakamoto-N9b",
+    "nakamoto-C2",
+    "nakamoto-C3",
 )
 SEEDS_MAX = 40
 

@@ -32,6 +32,9 @@ SMALLER = {
     "ghost-fast-blocks": {"nodes": 60, "stop.blocks": 60},
     "nakamoto-selfish": {"stop.blocks": 30},
     "nakamoto-stubborn": {"stop.blocks": 30},
+    "tx-rate": {"workload.count": 60, "stop.seconds": 4},
+    "tx-rate-random": {"workload.count": 60, "stop.seconds": 4},
+    "tx-n-outputs": {"workload.count": 60, "stop.seconds": 4},
 }
 
 
