@@ -24,6 +24,8 @@ def test_status_names_what_is_inside_with_dots_and_cuts_nothing(shell: Shell, no
     assert lines["finalized.hash"].strip() == status["finalized"]["hash"]
     assert lines["syncing"].strip() == "-"
     assert lines["mempool.pending"].strip() == "0"
+    assert lines["consensus.view"].strip() == str(status["consensus"]["view"])
+    assert not any(line.startswith("consensus.votes") for line in lines)  # they have a command of their own
 
 
 def test_peers_fit_on_80_columns_and_json_has_whole_ids(shell: Shell, node: World) -> None:

@@ -46,6 +46,8 @@ def test_a_row_tells_everything_on_80_columns() -> None:
     for part in ("node-0", "123,456", "0xcdcdcdcdcdcd…", "123,450", "63", "9999", "view 12: node-0", "1234567"):
         assert part in text
     assert max(map(len, text.splitlines())) <= 80
+    assert "day 3: node-0" in drawn(make(turn={"view": 0, "leader": LEADER, "day": 3, "own_seats": 2}))
+    assert "day 3: no seat" in drawn(make(turn={"view": 0, "leader": "", "day": 3, "own_seats": 0}))
     assert "difficulty 4,194,304" in drawn(make(turn={"difficulty": 1 << 22}))
 
 

@@ -33,13 +33,21 @@ def ask(rpc: str, method: str, *parameters: Any) -> Any:
 @app.command(epilog=examples("raclette status", "raclette status --json"), rich_help_panel="Look")
 @one_line_errors
 def status(rpc: Rpc = DEFAULT_RPC, json: bool = Json) -> None:
-    """Head, finality, peers, mempool and host of a node."""
+    """Head, finality, peers, mempool and host of a node, and where its consensus stands."""
     found = ask(rpc, "raclette_status")
+    found["consensus"] = ask(rpc, "raclette_consensusState")
     if json:
         print_json(found)
         return
+    found["consensus"] = _at_a_glance(found["consensus"])
     found["host"] = {key: value for key, value in found["host"].items() if not isinstance(value, (list, dict))}
     print_pairs("", found)
+
+
+def _at_a_glance(consensus: dict[str, Any]) -> dict[str, Any]:
+    """Without what stands elsewhere in the status, lists, votes, and what an engine says about one inside it."""
+    known = ("protocol", "head", "height", "votes", "inner")
+    return {key: value for key, value in consensus.items() if key not in known and not isinstance(value, list)}
 
 
 @app.command(
@@ -113,4 +121,5 @@ def leader(rpc: Rpc = DEFAULT_RPC, json: bool = Json) -> None:
     if json:
         print_json(found)
     else:
-        console.print(found if found is not None else "no leader: in this protocol anybody may propose")
+        nobody = "no leader: in this protocol anybody may propose" if found is None else "this node knows of no leader"
+        console.print(found or nobody)

@@ -22,13 +22,16 @@ ANSWER_TIMEOUT_S = 2.0
 BLOCKS_PER_SAMPLE_MAX = 200
 RATES_KEPT = 40
 _NUMBERS = ("height", "final", "peers", "pool", "pid")
+# What of an engine's status says whose turn it is.
+_TURN = ("view", "leader", "day", "own_seats", "difficulty", "mining")
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True)
 class NodeSample:
     """One node at one moment. Everything after `answers` is empty where it does not answer; `last_line` is the end of
-    its log where it has ended. `turn` says who may propose: the view and its leader, or the difficulty."""
+    its log where it has ended. `turn` says who may propose: the view or day and its leader, or
+    the difficulty."""
 
     name: str
     rpc: str
@@ -112,7 +115,7 @@ async def _sample_node(node: LocalNode) -> NodeSample:
         finalized=status["finalized"]["number"],
         peers=status["peers"],
         mempool=pool["pending"] + pool["queued"],
-        turn={key: consensus[key] for key in ("view", "leader", "difficulty", "mining") if key in consensus},
+        turn={key: consensus[key] for key in _TURN if key in consensus},
     )
 
 
@@ -135,10 +138,13 @@ def draw(samples: Sequence[NodeSample], rates: Rates, names: Mapping[str, str], 
 
 
 def _turn(turn: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    if turn.get("own_seats") == 0:
+        return f"day {turn['day']}: no seat"
     if "leader" in turn:
         leader = turn["leader"]
         who = names.get(leader, short(leader)) if leader else "nobody"
-        return f"view {turn['view']}: {who}" if "view" in turn else who
+        term = next((name for name in ("day", "view") if name in turn), "")
+        return f"{term} {turn[term]}: {who}" if term else who
     if "difficulty" in turn:
         return f"difficulty {turn['difficulty']:,}"
     return ""
