@@ -300,6 +300,7 @@ class HybridEngine:
             "conflicts": self.log.conflicts,
             "leader": inner.get("leader", ""),
             "view": inner.get("view", 0),
+            "votes": inner.get("votes", {}),
             "inner": inner,
         }
 
