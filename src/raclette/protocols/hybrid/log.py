@@ -29,8 +29,15 @@ from raclette.protocols.hybrid.snail_chain import SnailChain
 RECORD = b"log/"
 # Numbers above the tip of which signatures are kept: more than any pipeline of an inner engine.
 AHEAD_MAX = 64
+# A snail chain that is slower than this, over `patience` blocks, is not that of most miners.
+SLOW = 3
+# What somebody honest may show who has not heard that the day is over.
+OVERTAKEN = frozenset(("entry-day", "entry-late"))
+# Days whose highest proof the snail chain may still lack: the newest with one, and the one before it.
+PROOFS_KEPT = 2
 # Blocks with proofs that wait for the snail chain.
 HELD_MAX = 64
+HELD_PER_PEER = 8
 
 
 class Held(NamedTuple):
@@ -91,7 +98,7 @@ class Log:
         parameters = self._core.parameters
         deep = self.snail.canonical(max(0, self.snail.head.number - parameters.patience))
         age = self._core.now - (deep or self.snail.genesis).timestamp * SECOND
-        return age <= 2 * parameters.patience * parameters.block_interval_s * SECOND
+        return age <= SLOW * parameters.patience * parameters.block_interval_s * SECOND
 
     def may_sign(self, day: Day) -> bool:
         """HYB-15, HYB-18: may a member of this day still order blocks?"""
@@ -190,11 +197,22 @@ class Log:
         self._file(signed)
 
     def restore(self, blocks: list[Block]) -> None:
-        """What we had ordered before a restart and is not final yet: take it up again, lowest first."""
+        """What we had ordered before a restart and is not final yet: take it up again, lowest first; and the proofs that
+        the snail chain may still lack."""
+        self._restore_proofs()
         for block in sorted(blocks, key=lambda block: block.number):
             self._bodies[block.hash] = block.number
             if block.parent_hash == self.tip.hash and self._checked(block):
                 self._extend(block)
+
+    def _restore_proofs(self) -> None:
+        """HYB-6: of the last two days the proof of the highest block."""
+        step: Header | None = self.final
+        while step is not None and step.number and len(self._proofs) < PROOFS_KEPT:
+            certificate = self._core.chain.certificate(step.hash)
+            if certificate and day_of(step) not in self._proofs:
+                self._proofs[day_of(step)] = decode_proof(certificate)
+            step = self._core.chain.header(step.parent_hash)
 
     def repeat(self, day: Day) -> bool:
         """HYB-26: our signatures for what is not final yet, once more. True if there are any."""
@@ -321,7 +339,8 @@ class Log:
                 self._hold(peer, block, proof)
             return False
         except InvalidHeader as fault:
-            self._core.accuse(peer, fault.reason)
+            if fault.reason not in OVERTAKEN:
+                self._core.accuse(peer, fault.reason)
             return False
         return True
 
@@ -329,7 +348,8 @@ class Log:
         number = block.number
         if self._beyond is None or number > self._beyond[0]:
             self._beyond = (number, block.hash, peer)
-        if number > self.tip.number and len(self._held) < HELD_MAX:
+        of_peer = sum(held.peer == peer for held in self._held.values())
+        if number > self.tip.number and len(self._held) < HELD_MAX and of_peer < HELD_PER_PEER:
             self._held.setdefault(block.hash, Held(peer, block, proof))
 
     def _finalize(self, header: Header, proof: Proof) -> None:
@@ -343,7 +363,7 @@ class Log:
         for number in [known for known in self._signed if known <= header.number]:
             del self._signed[number]
         self._proofs[proof.entry.day] = proof
-        for day in sorted(self._proofs)[:-2]:
+        for day in sorted(self._proofs)[:-PROOFS_KEPT]:
             del self._proofs[day]
         if self._speaks(header, proof):
             block = core.chain.block(header.hash)

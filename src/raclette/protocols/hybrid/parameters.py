@@ -20,10 +20,10 @@ class Parameters(ProtocolParameters):
     )
     # The paper's lambda: a reorganisation that is deeper elects two committees.
     stable_depth: int = Field(4, ge=2, le=10_000, description="Depth at which a snail block counts as stable.")
-    # Also what tells a node that it is cut off: fewer blocks than this in twice as many intervals. With all miners at
-    # work that is so 0.2 % of the time (Poisson), and the log waits for the next block.
+    # Also what tells a node that it is cut off: fewer blocks than this in three times as many intervals. With all miners
+    # at work that is so for 5e-5 of the time (Poisson), and the log waits for the next block.
     patience: int = Field(
-        12,
+        8,
         ge=1,
         le=10_000,
         description="Snail blocks that a committee has to end its day, and then the miners to record what it ordered.",

@@ -21,7 +21,7 @@ from raclette.protocols.hybrid.core import Core
 from raclette.protocols.hybrid.fruits import Claim, Fruit, body_root, is_block
 from raclette.protocols.hybrid.messages import Complaint, FreshFruit, SnailBlock, SnailBlocks, SnailQuestion
 from raclette.protocols.hybrid.orchard import WAITING_MAX, Orchard
-from raclette.protocols.hybrid.records import COMPLAINTS_MAX, Proof, decode_records, encode_records
+from raclette.protocols.hybrid.records import COMPLAINTS_MAX, Proof, encode_records
 from raclette.protocols.hybrid.snail_chain import SnailChain, check_shape, snail_genesis
 from raclette.protocols.nakamoto.mining import REFRESH
 
@@ -30,6 +30,8 @@ RECORD = b"snail/"
 # Blocks and bytes of one answer.
 ANSWER_BLOCKS_MAX = 128
 ANSWER_BYTES_MAX = 64 * 1024
+# How far below the head a block is still taken unasked.
+SIDE_MAX = 1_024
 # A question to one peer is not repeated before this: the answer is on its way.
 QUESTION_PATIENCE = 1_000 * MILLISECOND
 # Bodies of the latest candidates, for nonces that arrive late (as `nakamoto.mining`).
@@ -156,11 +158,13 @@ class Snail:
     # --- messages -------------------------------------------------------------------------------------------------
 
     def message(self, block: Block) -> SnailBlock:
-        """A block for everybody."""
-        return SnailBlock(block, decode_records(self.chain.chain_id, block.transactions).signatures)
+        """A block of the tree for everybody."""
+        return SnailBlock(block, self.chain.signatures_in(block.hash))
 
     def on_block(self, peer: bytes, block: Block) -> None:
-        """Gossip."""
+        """Gossip. Far below the head, where work was cheap, nobody's word is news: such a branch comes by question."""
+        if block.number + SIDE_MAX < self.chain.head.number:
+            return
         if self.chain.header(block.hash) is None and self._is_shaped(peer, block):
             self.feed(BlockReceived(self._core.now, peer, block, b""), relay=True)
 
@@ -205,7 +209,7 @@ class Snail:
                 more = True
                 break
             blocks.append(block)
-            proofs += decode_records(self.chain.chain_id, block.transactions).signatures
+            proofs += self.chain.signatures_in(block.hash)
         self._core.emit(Send(peer, SnailBlocks(tuple(blocks), more, tuple(proofs))))
 
     def on_complaint(self, peer: bytes | None, complaint: Complaint) -> None:

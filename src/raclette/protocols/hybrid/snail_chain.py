@@ -17,6 +17,7 @@ from raclette.engine.contract import Draft
 from raclette.engine.lightchain import NoState
 from raclette.primitives.errors import DecodeError, InvalidBlock, Misuse, UnknownParent
 from raclette.primitives.hashing import ZERO_HASH
+from raclette.primitives.signing import Claim
 from raclette.protocols.hybrid.almanac import Almanac, Day, Rules
 from raclette.protocols.hybrid.fruits import body_root, elect
 from raclette.protocols.hybrid.orchard import Orchard
@@ -160,6 +161,11 @@ class SnailChain:
     def almanac(self, depth: int = 0) -> Almanac:
         """After the block `depth` below the head (genesis if the branch is shorter)."""
         return self._leaves[self._canonical[max(0, len(self._canonical) - 1 - depth)]].almanac
+
+    def signatures_in(self, block_hash: bytes) -> tuple[Claim, ...]:
+        """What must be true of the records of a known block, for its message."""
+        body = self._leaves[block_hash].body
+        return body.signatures if body is not None else ()
 
     def elected_at(self, block_hash: bytes) -> Day | None:
         """The day that this block elected; None if we do not know the block, or it elected none."""
