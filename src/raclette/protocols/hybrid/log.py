@@ -197,8 +197,8 @@ class Log:
         self._file(signed)
 
     def restore(self, blocks: list[Block]) -> None:
-        """What we had ordered before a restart and is not final yet: take it up again, lowest first; and the proofs that
-        the snail chain may still lack."""
+        """What we had ordered before a restart and is not final yet: take it up again, lowest first; and the proofs
+        that the snail chain may still lack."""
         self._restore_proofs()
         for block in sorted(blocks, key=lambda block: block.number):
             self._bodies[block.hash] = block.number

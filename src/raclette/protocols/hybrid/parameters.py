@@ -20,8 +20,8 @@ class Parameters(ProtocolParameters):
     )
     # The paper's lambda: a reorganisation that is deeper elects two committees.
     stable_depth: int = Field(4, ge=2, le=10_000, description="Depth at which a snail block counts as stable.")
-    # Also what tells a node that it is cut off: fewer blocks than this in three times as many intervals. With all miners
-    # at work that is so for 5e-5 of the time (Poisson), and the log waits for the next block.
+    # Also what tells a node that it is cut off: fewer blocks than this in three times as many intervals. With all
+    # miners at work that is so for 5e-5 of the time (Poisson), and the log waits for the next block.
     patience: int = Field(
         8,
         ge=1,
