@@ -169,6 +169,62 @@ SCHEDULES = {
             ],
         },
     ),
+    # Late votes made a certificate heavier for a block below those in memory. It was booked on a second copy of the block.
+    "a-heavier-certificate-after-a-restart": (
+        "engines",
+        {
+            "protocol": "ballot",
+            "seed": 3_211,
+            "nodes": 5,
+            "duration": 4_185,
+            "parameters": {
+                "quorum": "1/3",
+                "faults": "0/1",
+                "initial_difficulty": 1_048_576,
+                "block_interval_s": 1,
+                "candidates": 40,
+                "window_ms": 1_000,
+                "claim_bound_ms": 200,
+                "time_refresh_ms": 20,
+                "round_ms": 200,
+                "round_cap_ms": 200,
+            },
+            "steps": [
+                {"kind": "rough", "at": 1_800, "lasting": 900, "loss": 0, "duplicates": 0, "low": 300, "high": 600},
+                {"kind": "crash", "at": 1_930, "lasting": 3_520, "place": 2, "within": 9, "kept": 1},
+                {"kind": "crash", "at": 4_185, "lasting": 1, "place": 3},
+                {"kind": "crash", "at": 4_185, "lasting": 1, "place": 4, "kept": 2},
+            ],
+        },
+    ),
+    # Some voters were in round 1, too few to leave one candidate; the others waited there without having voted in it.
+    "a-round-that-waits-for-those-who-wait": (
+        "engines",
+        {
+            "protocol": "ballot",
+            "seed": 4_083,
+            "nodes": 7,
+            "duration": 4_380,
+            "parameters": {
+                "quorum": "1/2",
+                "faults": "0/1",
+                "initial_difficulty": 1_048_576,
+                "block_interval_s": 1,
+                "candidates": 40,
+                "window_ms": 1_000,
+                "claim_bound_ms": 20,
+                "time_refresh_ms": 200,
+                "round_ms": 200,
+                "round_cap_ms": 200,
+            },
+            "silent_end": True,
+            "steps": [
+                {"kind": "rough", "at": 1_550, "lasting": 2_513, "loss": 0, "duplicates": 0, "low": 300, "high": 1_200},
+                {"kind": "submit", "at": 1_184, "number": 0, "to": [0, 1, 2, 3, 4, 5, 6]},
+                {"kind": "cut", "at": 3_600, "lasting": 0, "groups": [0, 1, 0, 0, 0, 0, 0]},
+            ],
+        },
+    ),
 }
 
 

@@ -15,6 +15,7 @@ from ballot_world import (
 )
 
 from raclette.chain.block import Block
+from raclette.chain.header import Header
 from raclette.chain.roll import Member
 from raclette.engine.effects import Accuse, Adopt, Broadcast, Fetch, Finalize, Persist, Publish, Send
 from raclette.engine.exam import check_engine
@@ -24,6 +25,7 @@ from raclette.protocols.ballot import make_engine
 from raclette.protocols.ballot.certificate import decode_certificate, encode_certificate, make_certificate
 from raclette.protocols.ballot.evidence import check_evidence
 from raclette.protocols.ballot.messages import Ballots, Elected, Question
+from raclette.protocols.ballot.tree import BallotTree
 from raclette.protocols.ballot.voter import ROUND, WINDOW
 from raclette.protocols.ballot.weights import band_weight, register_of
 
@@ -369,6 +371,43 @@ def block_on(world: OneVoter, parent: Block) -> Block:
     return world.block(parent.header, 3, 2_000)
 
 
+def test_a_heavier_certificate_below_what_is_in_memory_lifts_the_head_with_it() -> None:
+    """BAL-29. After a restart the tree begins at the head; late votes for an ancestor lie below it."""
+    genesis = Header(parent_hash=bytes(32), number=0, timestamp=1)
+    chain = [genesis]
+    for number in range(1, 5):
+        chain.append(Header(parent_hash=chain[-1].hash, number=number, timestamp=1 + number))
+    headers = {header.hash: header for header in chain}
+    tree = BallotTree(chain[4], lambda header: 35 if header.number else 0, headers.get, lambda: 0)
+    tree.certify(chain[3], 45)
+    assert tree.head == chain[4].hash
+    assert tree.weight(chain[3].hash) == 45
+    rival = Header(parent_hash=chain[2].hash, number=3, timestamp=9)
+    headers[rival.hash] = rival
+    tree.certify(rival, 79)
+    assert tree.head == chain[4].hash, "45 + 35 above the fork"
+    tree.certify(rival, 81)
+    assert tree.head == rival.hash
+
+
+def test_the_branch_beside_a_final_block_is_not_asked_for() -> None:
+    """BAL-42. None of its blocks would be taken, so asking would never end."""
+    world = OneVoter(4, quorum="2/3")
+    ours, theirs = (world.block(world.chain.genesis, miner, 500) for miner in (1, 2))
+    world.wait(1_000)
+    world.candidate(ours)
+    world.say(0, 1, 2, 3, block=ours)
+    assert world.chain.finalized.hash == ours.hash
+    second = block_on(world, theirs)
+    third = block_on(world, second)
+    world.wait(2_000)
+    effects = [*world.sync(theirs), *world.candidate(second), *world.sync(second), *world.sync(third)]
+    assert not [effect for effect in effects if isinstance(effect, Fetch | Accuse)]
+    assert world.refused("beside-final") == 3
+    far = block_on(world, block_on(world, ours))
+    assert [effect.block_hash for effect in world.candidate(far) if isinstance(effect, Fetch)] == [far.hash]
+
+
 def test_a_candidate_brings_the_certificate_of_its_parent() -> None:
     world = OneVoter(4)
     block = world.block(world.chain.genesis, 1, 500)
@@ -448,6 +487,32 @@ def test_while_two_may_have_been_elected_a_voter_waits_for_more_votes() -> None:
     world.fire(ROUND)
     assert not world.own_votes
     assert world.engine.voter.round == 0
+
+
+def test_a_voter_who_comes_late_votes_in_the_round_that_others_wait_in() -> None:
+    """BAL-35. Round 0 elected nobody; in round 1 two may have been elected, because few have voted there yet."""
+    world = OneVoter(9, quorum="1/2", faults="0/1", stakes={7: 200, 8: 300})
+    one, other = map(world.chain.block, split(world, (1, 2, 3, 4, 5), (6, 7, 8)))  # 60 against 60 of 120
+    assert one is not None
+    assert other is not None
+    world.say(1, 2, 3, 4, block=one, round_number=1)
+    world.say(8, block=other, round_number=1)  # 40 against 25, and 55 not heard
+    world.wait(2_000)
+    world.fire(ROUND)
+    assert [vote.round for vote in world.own_votes] == [1]
+
+
+def test_who_has_no_vote_repeats_what_it_has_heard() -> None:
+    """BAL-31: two parts of the network may have no other link."""
+    world = OneVoter(9, quorum="2/3", stakes={7: 200, 8: 300})
+    world.engine.core.active = False
+    split(world, (1, 2, 3), (5, 6, 7))
+    world.wait(2_000)
+    said = [effect.message for effect in world.fire(ROUND) if isinstance(effect, Broadcast)]
+    assert [{vote.voter for vote in message.votes} for message in said if isinstance(message, Ballots)] == [
+        {voter_id(number) for number in (1, 2, 3, 5, 6, 7)}
+    ]
+    assert not world.own_votes
 
 
 def test_where_voters_are_merely_away_the_round_waits_for_them() -> None:

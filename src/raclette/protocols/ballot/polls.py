@@ -23,7 +23,8 @@ from raclette.protocols.ballot.weights import Register
 
 # How long a vote waits for its candidate, which is asked for meanwhile.
 UNKNOWN_NS = 10 * SECOND
-# Blocks found invalid that are remembered, so that a second copy is not executed again.
+# Blocks found invalid, or beside what is final, that are remembered, so that a second copy is not executed or asked for
+# again.
 INVALID_MAX = 1_024
 # Candidates on one parent. Honest miners seal one each; more are work thrown away to fill our memory.
 CANDIDATES_MAX = 512
@@ -60,6 +61,8 @@ class Polls:
         self._waiting: dict[bytes, _Waiting] = {}
         self._unplaced: dict[bytes, Certificate] = {}
         self._invalid: dict[bytes, None] = {}
+        # Blocks on branches that left ours below the final block.
+        self._beside: dict[bytes, None] = {}
         self._convicted: dict[tuple[int, int, bytes], None] = {}
 
     # --- candidates -----------------------------------------------------------------------------------------------
@@ -78,7 +81,9 @@ class Polls:
             return False
         parent = core.chain.header(header.parent_hash)
         if parent is None:
-            if peer is not None:
+            if self._stands_beside(header):
+                core.refuse(peer, "beside-final", blame=False)
+            elif peer is not None:
                 core.emit(Fetch(peer, header.hash))
             return False
         if len(self._standing.get(parent.hash, ())) >= CANDIDATES_MAX and core.chain.header(header.hash) is None:
@@ -100,6 +105,16 @@ class Polls:
             return False
         self._stand(header)
         self._release(header)
+        return True
+
+    def _stands_beside(self, header: Header) -> bool:
+        """BAL-42: of a block whose parent is not here: is it on a branch that the final block is not on, as far as we
+        can tell? Then no ancestor of it would be taken, and it would be asked for again with each of them."""
+        if header.number != self._core.final + 1 and header.parent_hash not in self._beside:
+            return False
+        self._beside[header.hash] = None
+        if len(self._beside) > INVALID_MAX:
+            del self._beside[next(iter(self._beside))]
         return True
 
     def _stand(self, header: Header) -> None:

@@ -116,6 +116,9 @@ class BallotTree:
             if above.number <= self._root.number:
                 if not self._deepen():
                     return None
+                if header.hash in self._entries:
+                    # On the head's own branch, below what was in memory.
+                    return self._entries[header.hash]
                 continue
             missing.append(above)
         entry = parent

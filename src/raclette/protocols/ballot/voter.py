@@ -147,7 +147,7 @@ class Voter:
         book, height = self._polls.book, self._head.number + 1
         # Ours and the one before, which shows why it is open; of later ones a liar may have invented any number.
         votes = [vote for number in (self.round - 1, self.round) for vote in book.votes(height, number).values()]
-        if votes and self._core.active:
+        if votes:
             self._core.emit(Broadcast(Ballots(tuple(votes))))
 
     def _next_round(self, register: Register) -> None:
@@ -158,12 +158,12 @@ class Voter:
             for number in book.rounds(height)
             if number >= self.round and is_split(book.votes(height, number), register, core.needed)
         ]
-        if not split:
-            return
-        last = split[-1]
-        votes = book.votes(height, last)
-        possible = still_possible(votes, register, core.needed, core.liars)
-        if len(possible) > 1:  # BAL-35: more votes must come first
+        for last in reversed(split):
+            votes = book.votes(height, last)
+            possible = still_possible(votes, register, core.needed, core.liars)
+            if len(possible) <= 1:
+                break
+        else:  # BAL-35: more votes must come first
             return
         standing = {one.block_hash for one in self._polls.candidates(self._head.hash)}
         weights = support(votes, register)
