@@ -169,7 +169,8 @@ SCHEDULES = {
             ],
         },
     ),
-    # Late votes made a certificate heavier for a block below those in memory. It was booked on a second copy of the block.
+    # Late votes made the certificate of a block below those in memory heavier. It was booked on a second copy of the
+    # block.
     "a-heavier-certificate-after-a-restart": (
         "engines",
         {
