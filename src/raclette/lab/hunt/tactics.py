@@ -8,7 +8,7 @@ from raclette.lab.hunt.engines.adapter import find_adapter, has_adapter
 from raclette.lab.hunt.engines.draw import draw_swarm, draw_twins
 from raclette.lab.hunt.engines.phases import draw_phases
 from raclette.lab.hunt.engines.play import play as play_engines
-from raclette.lab.hunt.engines.schedule import EngineSchedule
+from raclette.lab.hunt.engines.schedule import EngineSchedule, fitted
 from raclette.lab.hunt.engines.schedule import read_schedule as read_engines
 from raclette.lab.hunt.outcome import Outcome
 from raclette.lab.hunt.tactic import Schedule, Sink, Tactic
@@ -37,7 +37,8 @@ class Engines:
     name = "engines"
 
     def draw(self, protocol: str, seed: int) -> Schedule:
-        return draw_swarm(find_adapter(protocol), seed)
+        adapter = find_adapter(protocol)
+        return fitted(adapter, draw_swarm(adapter, seed))
 
     def run(self, schedule: EngineSchedule, sink: Sink | None = None) -> Outcome:
         return play_engines(schedule, self.name, sink)
@@ -52,7 +53,8 @@ class Twins(Engines):
     name = "twins"
 
     def draw(self, protocol: str, seed: int) -> Schedule:
-        return draw_twins(find_adapter(protocol), seed)
+        adapter = find_adapter(protocol)
+        return fitted(adapter, draw_twins(adapter, seed))
 
 
 class Phases(Engines):
@@ -61,7 +63,8 @@ class Phases(Engines):
     name = "phases"
 
     def draw(self, protocol: str, seed: int) -> Schedule:
-        return draw_phases(find_adapter(protocol), seed)
+        adapter = find_adapter(protocol)
+        return fitted(adapter, draw_phases(adapter, seed))
 
 
 TACTICS: Mapping[str, Tactic] = {tactic.name: tactic for tactic in (Nodes(), Engines(), Twins(), Phases())}

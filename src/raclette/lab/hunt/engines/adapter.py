@@ -90,6 +90,7 @@ _ADAPTERS: Mapping[str, str] = {
     "ballot": "Ballot",
     "senate": "Senate",
     "simplex": "Simplex",
+    "hybrid": "Hybrid",
 }
 MakeEngine = Callable[[EngineSetup], Engine]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from raclette.lab.hunt import codec
 from raclette.lab.hunt.engines.steps import (
@@ -143,6 +143,19 @@ def simpler_steps(step: Step) -> Iterator[Step]:
             pass
 
 
+@runtime_checkable
+class Fitter(Protocol):
+    """An adapter that changes what was drawn, where its protocol promises something only within limits."""
+
+    def fit(self, schedule: EngineSchedule) -> EngineSchedule:
+        """The same schedule within them."""
+
+
+def fitted(adapter: object, schedule: EngineSchedule) -> EngineSchedule:
+    """As the adapter wants it."""
+    return adapter.fit(schedule) if isinstance(adapter, Fitter) else schedule
+
+
 def read_schedule(protocol: str, values: Mapping[str, Any], path: str) -> EngineSchedule:
     """From JSON. Raises ConfigError."""
     if not isinstance(values, Mapping):
@@ -176,4 +189,4 @@ def _check_places(schedule: EngineSchedule, path: str) -> None:
             raise ConfigError(f"{path}.steps.{number}.groups: accepted is a group for each of {schedule.places} places")
 
 
-__all__ = ["EngineSchedule", "read_schedule", "simpler_steps"]
+__all__ = ["EngineSchedule", "Fitter", "fitted", "read_schedule", "simpler_steps"]

@@ -1,0 +1,305 @@
+"""What a liar of the hybrid says, in its three trades: member of a committee, follower of the log, miner.
+
+As a member it tells the inner protocol's own lies (the tricksters of `pbft` and `simplex`, on the engine that runs
+inside), proposes blocks that name another election or day, signs entries for other blocks, twice, or with a false end,
+and complains without cause. As a follower it shows blocks with the proof of one signer, of strangers, or of one signer
+many times. As a miner it withholds blocks, or records entries of strangers, below the threshold, old ones, and false
+complaints; its work is done (the world seals what it makes).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+from raclette.chain.block import Block
+from raclette.engine.message import Message
+from raclette.lab.hunt.engines import pbft_lies, simplex_lies
+from raclette.lab.hunt.engines.world import Replica
+from raclette.primitives.errors import Misuse
+from raclette.primitives.hashing import ZERO_HASH
+from raclette.primitives.randomness import Random
+from raclette.primitives.signing import Claim
+from raclette.protocols.hybrid.almanac import Entry
+from raclette.protocols.hybrid.day import DayRun, nonce_of
+from raclette.protocols.hybrid.fruits import body_root
+from raclette.protocols.hybrid.messages import (
+    Complaint,
+    Daily,
+    DailyBlock,
+    Logged,
+    Signed,
+    SnailBlock,
+    SnailBlocks,
+    complaint_digest,
+    entry_digest,
+    wrap,
+)
+from raclette.protocols.hybrid.records import (
+    Proof,
+    claims_of,
+    decode_proof,
+    decode_records,
+    encode_proof,
+    encode_records,
+)
+from raclette.protocols.pbft.messages import PrePrepare
+from raclette.protocols.simplex.messages import Proposal
+
+_INNER: Mapping[str, Any] = {"pbft": pbft_lies.PbftTrickster, "simplex": simplex_lies.SimplexTrickster}
+_PROPOSALS = ("pre-prepare", "proposal")
+_ENTRY, _LOGGED, _SNAIL = ("entry",), ("logged",), ("snail-block",)
+
+
+def _inner_lies() -> dict[str, tuple[str, ...]]:
+    """Of both inner protocols, by name; a kind that only one of them has does no harm to the other."""
+    names = {*pbft_lies.LIES, *simplex_lies.LIES}
+    return {name: (*pbft_lies.LIES.get(name, ()), *simplex_lies.LIES.get(name, ())) for name in sorted(names)}
+
+
+LIES: Mapping[str, Sequence[str]] = {
+    **_inner_lies(),
+    "false-mark": _PROPOSALS,
+    "false-day": _PROPOSALS,
+    "other-day": (*_PROPOSALS, "prepare", "commit", "vote", "finalize"),
+    "other-entry": _ENTRY,
+    "both-entries": _ENTRY,
+    "false-end": _ENTRY,
+    "entry-of-another-day": _ENTRY,
+    "entry-far-ahead": _ENTRY,
+    "silent-entry": _ENTRY,
+    "thin-proof": _LOGGED,
+    "repeated-signer": _LOGGED,
+    "proof-with-false-end": _LOGGED,
+    "withheld": _SNAIL,
+    "records-a-stranger": _SNAIL,
+    "records-below-threshold": _SNAIL,
+    "records-an-old-entry": _SNAIL,
+    "records-a-false-end": _SNAIL,
+    "records-a-complaint": _SNAIL,
+    "records-itself-twice": _SNAIL,
+    "false-body": _SNAIL,
+}
+RETORTS: Sequence[str] = (
+    *pbft_lies.RETORTS,
+    *(name for name in simplex_lies.RETORTS if name not in pbft_lies.RETORTS),
+    "complain",
+    "complain-about-later",
+    "stop-by-a-stranger",
+    "echo-entry",
+    "unasked-blocks",
+)
+# Entries and proofs a liar remembers.
+REMEMBERED_MAX = 32
+
+
+class HybridTrickster:
+    """See `adapter.Trickster`."""
+
+    def __init__(self, replica: Replica, random: Random) -> None:
+        self.replica = replica
+        self.random = random
+        self.entries: dict[Entry, None] = {}
+        self.proofs: dict[Entry, Proof] = {}
+        # The trickster of the day's inner engine, and that day.
+        self._inside: tuple[int, Any] = (0, None)
+
+    @property
+    def _chain_id(self) -> int:
+        return self.replica.chain.chain_id
+
+    def _sign(self, digest: bytes) -> Claim:
+        claim: Claim = self.replica.engine.core.sign(digest)
+        return claim
+
+    @property
+    def _run(self) -> DayRun | None:
+        run: DayRun | None = self.replica.engine.run
+        return run
+
+    def _inner(self) -> Any:
+        """The mind of a liar inside; None without an inner engine."""
+        run = self._run
+        if run is None:
+            return None
+        engine: Any = run.engine
+        number = engine.core.committee.numbers.get(self.replica.node_id)
+        if number is None:
+            return None
+        day, mind = self._inside
+        if day != run.day.number or mind is None:
+            mind = _INNER[engine.name](SimpleNamespace(engine=engine, number=number), self.random)
+            self._inside = (run.day.number, mind)
+        mind.replica = SimpleNamespace(engine=engine, number=number)
+        return mind
+
+    # --- what it hears --------------------------------------------------------------------------------------------
+
+    def overhear(self, message: Message) -> None:
+        if isinstance(message, Signed):
+            self._remember(message.entry)
+        elif isinstance(message, Logged):
+            self._keep(decode_proof(message.certificate))
+        elif isinstance(message, Daily | DailyBlock) and message.inner is not None:
+            mind = self._inner()
+            if mind is not None and self._run is not None and message.day == self._run.day.number:
+                mind.overhear(message.inner)
+
+    def _remember(self, entry: Entry) -> None:
+        self.entries[entry] = None
+        if len(self.entries) > REMEMBERED_MAX:
+            del self.entries[next(iter(self.entries))]
+
+    def _keep(self, proof: Proof) -> None:
+        self._remember(proof.entry)
+        self.proofs[proof.entry] = proof
+        if len(self.proofs) > REMEMBERED_MAX:
+            del self.proofs[next(iter(self.proofs))]
+
+    # --- instead of what was said ---------------------------------------------------------------------------------
+
+    def lies(self, name: str, message: Message) -> Sequence[Message]:
+        if isinstance(message, Signed):
+            return self._entries(name, message)
+        if isinstance(message, Logged):
+            return self._logged(name, message)
+        if isinstance(message, SnailBlock):
+            return self._snail_blocks(name, message)
+        if isinstance(message, Daily | DailyBlock) and message.inner is not None:
+            return self._daily(name, message, message.inner)
+        return [message]
+
+    def _daily(self, name: str, message: Daily | DailyBlock, inner: Message) -> Sequence[Message]:
+        run, mind = self._run, self._inner()
+        if name == "other-day":
+            day = max(1, message.day + self.random.choice((-1, 1, 1_000)))
+            return [replace(message, day=day)]
+        if run is None or mind is None or run.day.number != message.day:
+            return [message]
+        if name in ("false-mark", "false-day"):
+            return [self._say_inside(run, self._marked(name, run, mind, inner))]
+        if name in pbft_lies.LIES or name in simplex_lies.LIES:
+            return [self._say_inside(run, lie) for lie in mind.lies(name, inner)]
+        return [message]
+
+    @staticmethod
+    def _say_inside(run: DayRun, inner: Message) -> Message:
+        return wrap(run.day.number, run.engine.encode(inner), inner)
+
+    def _marked(self, name: str, run: DayRun, mind: Any, inner: Message) -> Message:
+        """A proposal whose header says something else about days."""
+        if not isinstance(inner, PrePrepare | Proposal) or inner.block is None:
+            return inner
+        header, snail = inner.header, self.replica.engine.snail.chain
+        if name == "false-day":
+            header = replace(header, nonce=nonce_of(max(1, run.day.number + self.random.choice((-1, 1)))))
+        else:
+            some = snail.canonical(self.random.between(0, snail.head.number))
+            newest = snail.almanac().day.snail_hash
+            header = replace(
+                header, mix_hash=self.random.choice((newest, snail.head.hash, some.hash if some else ZERO_HASH))
+            )
+        if isinstance(inner, PrePrepare):
+            marked: Message = mind._propose(inner, header, inner.block)
+        else:
+            marked = mind._propose(header, inner.block, inner.certificates)
+        return marked
+
+    def _entries(self, name: str, message: Signed) -> Sequence[Message]:
+        entry = message.entry
+        others = [known for known in self.entries if known.number == entry.number and known != entry]
+        other = self.random.choice(others) if others else entry._replace(block_hash=self.random.bytes(32))
+        match name:
+            case "other-entry":
+                return [self._entry(other)]
+            case "both-entries":
+                return [message, self._entry(other)]
+            case "false-end":
+                return [self._entry(entry._replace(ends=not entry.ends))]
+            case "entry-of-another-day":
+                return [self._entry(entry._replace(day=max(1, entry.day + self.random.choice((-1, 1)))))]
+            case "entry-far-ahead":
+                return [message, self._entry(entry._replace(number=entry.number + self.random.between(1, 1_000)))]
+        return []
+
+    def _entry(self, entry: Entry) -> Signed:
+        return Signed(entry, self._sign(entry_digest(self._chain_id, entry)))
+
+    def _logged(self, name: str, message: Logged) -> Sequence[Message]:
+        proof = decode_proof(message.certificate)
+        if name == "repeated-signer":
+            proof = Proof(proof.entry, proof.signers[:1] * max(2, len(proof.signers)))
+        elif name == "proof-with-false-end":
+            proof = self._own_proof(proof.entry._replace(ends=not proof.entry.ends))
+        else:
+            proof = self._own_proof(proof.entry)
+        return [Logged(message.header, encode_proof(proof), claims_of(self._chain_id, proof), message.block)]
+
+    def _own_proof(self, entry: Entry) -> Proof:
+        """By us alone."""
+        return Proof(entry, ((self.replica.node_id, self._entry(entry).claim.signature),))
+
+    # --- as a miner -----------------------------------------------------------------------------------------------
+
+    def _snail_blocks(self, name: str, message: SnailBlock) -> Sequence[Message]:
+        block = message.block
+        body = decode_records(self._chain_id, block.transactions)
+        if body.claim.node_id != self.replica.node_id:
+            return [message]
+        proof, complaints = body.proof, list(body.complaints)
+        almanac = self.replica.engine.snail.chain.almanac()
+        match name:
+            case "withheld":
+                return []
+            case "false-body":
+                return [SnailBlock(Block(block.header, (*block.transactions, b"\x09")), message.proof)]
+            case "records-a-stranger":
+                proof = self._own_proof(Entry(almanac.day.number, 1_000, self.random.bytes(32), False))
+            case "records-below-threshold" if self.proofs:
+                proof = self._pick()
+                proof = Proof(proof.entry, proof.signers[:1])
+            case "records-an-old-entry" if self.proofs:
+                proof = self._pick()
+            case "records-a-false-end" if self.proofs:
+                entry = self._pick().entry
+                proof = self._own_proof(entry._replace(ends=True))
+            case "records-a-complaint" | "records-itself-twice":
+                complaints += [self._complaint(almanac.day.number)] * (2 if name == "records-itself-twice" else 1)
+        return [self._sealed(block, encode_records(body.claim, proof, complaints, body.fruits))]
+
+    def _pick(self) -> Proof:
+        return self.random.choice(list(self.proofs.values()))
+
+    def _sealed(self, block: Block, records: tuple[bytes, ...]) -> SnailBlock:
+        """With this body, as if the nonce had been searched for it."""
+        header = self.replica.world.seal.seal(replace(block.header, transactions_root=body_root(records)))
+        signatures = decode_records(self._chain_id, records).signatures
+        return SnailBlock(Block(header, records), signatures)
+
+    def _complaint(self, day: int) -> Complaint:
+        return Complaint(day, self._sign(complaint_digest(self._chain_id, day)))
+
+    # --- unasked --------------------------------------------------------------------------------------------------
+
+    def retorts(self, name: str, message: Message) -> Sequence[Message]:
+        snail = self.replica.engine.snail.chain
+        newest = snail.almanac().day.number
+        match name:
+            case "complain":
+                return [self._complaint(newest)]
+            case "complain-about-later":
+                return [self._complaint(newest + 1)]
+            case "unasked-blocks":
+                block = snail.block(snail.head.hash)
+                return [SnailBlocks((block,), False, ())] if block is not None and block.number else []
+            case "stop-by-a-stranger" | "echo-entry" if isinstance(message, Signed):
+                ends = name == "stop-by-a-stranger" or message.entry.ends
+                return [self._entry(message.entry._replace(ends=ends))]
+        if isinstance(message, Daily | DailyBlock) and message.inner is not None:
+            run, mind = self._run, self._inner()
+            if run is not None and mind is not None and run.day.number == message.day:
+                try:
+                    return [self._say_inside(run, lie) for lie in mind.retorts(name, message.inner)]
+                except Misuse:
+                    return []
+        return []
