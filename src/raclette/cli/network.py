@@ -273,7 +273,9 @@ class LocalNetwork:
         parameters = dict(plan.parameters)
         alloc = dict(plan.alloc) or even_alloc(plan.accounts, SAMPLE_BALANCE)
         if "validators" in find_protocol(plan.protocol).parameters.model_fields:
-            parameters["validators"] = ["0x" + node_id.hex() for node_id in self._voters]
+            first = parameters.get("validators")
+            members = self._voters[:first] if isinstance(first, int) else self._voters
+            parameters["validators"] = ["0x" + node_id.hex() for node_id in members]
         if find_protocol(plan.protocol).seals:
             parameters = {"initial_difficulty": LOCAL_DIFFICULTY, "block_interval_s": LOCAL_INTERVAL_S, **parameters}
         if plan.faucet:

@@ -84,9 +84,10 @@ class SimConfig:
     """Everything that a run depends on: the same config gives the same trace, anywhere.
 
     `network` is a name or a spec for `models.make_model`, `topology` a name for `topology.make_topology`; `parameters`
-    go to genesis' `config.protocol`; the last `observers` of the `nodes` only follow; `liars` maps node numbers to
-    lies; `hash_shares` is the relative hash power of each node (if empty, equal for all that mine), `balances` the wei
-    of each sample account (if empty, equal). `checkers` are the names of those that watch (if empty, all that apply).
+    go to genesis' `config.protocol` (where `validators` may be how many of the first nodes); the last `observers` of
+    the `nodes` only follow; `liars` maps node numbers to lies; `hash_shares` is the relative hash power of each node
+    (if empty, equal for all that mine), `balances` the wei of each sample account (if empty, equal). `checkers` are the
+    names of those that watch (if empty, all that apply).
 
     The run lasts `duration` ns at least; with `blocks` (or `final_blocks`) it goes on until every honest node's head
     (or final block) has that height, but `limit` ns at most, and then until everything has settled, but `settle` ns
@@ -139,6 +140,9 @@ class SimConfig:
             kind.read(dict(behaviour.parameters), f"liars.{node}")
         if self.hash_shares and (len(self.hash_shares) != self.nodes or min(self.hash_shares) < 0):
             raise ConfigError(f"hash_shares: accepted is one share of at least 0 for each of the {self.nodes} nodes")
+        voters = self.parameters.get("validators")
+        if isinstance(voters, int) and not 1 <= voters <= self.nodes - self.observers:
+            raise ConfigError(f"parameters.validators: {voters}; accepted are 1 to {self.nodes - self.observers}")
         check_outputs(self.ledger, self.workload.outputs)
         tricks_max = (SAMPLE_ACCOUNTS - self.accounts) // accounts_of(1)
         if not 0 <= self.workload.mischief <= tricks_max:
@@ -151,14 +155,19 @@ class SimConfig:
 
 
 def protocol_parameters(config: SimConfig, ids: list[bytes]) -> dict[str, Any]:
-    """Genesis' `config.protocol` for nodes with these ids: what the config says over what a simulation needs."""
+    """Genesis' `config.protocol` for nodes with these ids: what the config says over what a simulation needs. A number
+    of `validators` stands for that many of the first nodes."""
+    parameters = dict(config.parameters)
     defaults: dict[str, Any] = {}
     if "validators" in PROTOCOLS[config.protocol].parameters.model_fields:
-        defaults["validators"] = ["0x" + node_id.hex() for node_id in ids[: config.nodes - config.observers]]
+        first = config.nodes - config.observers
+        if isinstance(parameters.get("validators"), int):
+            first = parameters.pop("validators")
+        defaults["validators"] = ["0x" + node_id.hex() for node_id in ids[:first]]
     if PROTOCOLS[config.protocol].seals:
         defaults["initial_difficulty"] = MINING_DIFFICULTY
         defaults["block_interval_s"] = MINING_INTERVAL_S
-    return defaults | dict(config.parameters)
+    return defaults | parameters
 
 
 def make_alloc(config: SimConfig) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def resolve(scenario: Scenario, seed: int) -> Resolved:
         stake=divide(scenario.stake, accounts, scenario.groups, Random(seed, STREAM_STAKE), "stake"),
         liars={node: liars[node] for node in sorted(liars)},
         faults=tuple(plan_faults(scenario.faults, scenario.nodes, power, scenario.groups, seed)),
-        beyond=too_many(scenario.protocol.name, sorted(liars), voters, power),
+        beyond=too_many(scenario.protocol.name, sorted(liars), voters, power, scenario.protocol.parameters),
     )
 
 
