@@ -159,3 +159,24 @@ def test_a_restart_of_everybody_loses_nothing_that_was_ordered() -> None:
     run = simulate(faults=down)
     assert run.result.agreed
     assert run.result.violations == []
+
+
+def test_what_an_inner_engine_orders_on_top_of_the_end_is_not_of_the_log() -> None:
+    """Found by a drawn schedule: the end was final first, and the block on top of it a moment later."""
+    crashes = (
+        Crash(32 * SECOND, 2, "clean", 14 * SECOND),
+        Crash(36 * SECOND, 0, "lose", 10 * SECOND),
+        Crash(40 * SECOND, 0, "tear", 22 * SECOND),
+    )
+    slow = {"stable_depth": 6, "patience": 8, "committee_size": 4}
+    run = simulate(seed=107, inner="simplex", seconds=80, faults=crashes, **slow)
+    assert run.result.agreed
+    assert run.result.violations == []
+    engine = engines(run)[0]
+    headers = [engine.core.chain.canonical(number) for number in range(1, engine.log.final.number + 1)]
+    marks = [(day_of(header), header.mix_hash) for header in headers if header is not None]
+    # Of each day one block, the last, names another election than those before it.
+    for day in {day for day, _ in marks}:
+        assert len({mark for of, mark in marks if of == day}) <= 2
+        last = [mark for of, mark in marks if of == day][-1]
+        assert sum(mark == last for of, mark in marks if of == day) == 1 or len({m for o, m in marks if o == day}) == 1

@@ -166,6 +166,8 @@ class Log:
 
     def _path(self, day: Day, header: Header) -> list[Header]:
         """From the tip, which it leaves out, to `header`, but not beyond the end of the day (HYB-33)."""
+        if day_of(self.tip) == day.number and self.tip.mix_hash != day.snail_hash:
+            return []
         path: list[Header] = []
         step: Header | None = header
         while step is not None and step.number > self.tip.number:
