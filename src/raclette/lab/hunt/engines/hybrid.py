@@ -80,12 +80,10 @@ class Hybrid:
         return make
 
     def draw_parameters(self, random: Random) -> dict[str, Any]:
-        fruits = random.choice((0, 0, 2))
         return {
             "inner": random.choice(("pbft", "simplex")),
             "committee_size": random.between(3, 6),
-            "fruits": fruits,
-            "freshness": random.choice((4, 20)) if fruits else 68,
+            "fruits": random.choice((0, 0, 2)),
             "timeout_ms": random.choice((100, 200, 400)),
             "complain_ms": random.choice((1_000, 4_000, 60_000)),
             "difficulty_rule": random.choice(("fixed", "asert")),
@@ -103,7 +101,7 @@ class Hybrid:
         steps = [_shortened(step, parted) for step in schedule.steps]
         blocks = -(-parted // (1_000 * INTERVAL_S))
         stable, patience = random.between(blocks + 2, blocks + 5), random.between(blocks + 3, blocks + 9)
-        given |= {"stable_depth": stable, "patience": patience}
+        given |= {"stable_depth": stable, "patience": patience, "freshness": 2 * stable + random.choice((1, 20))}
         given["shares"] = _shares(schedule, int(given.pop("liars_percent")))
         duration = schedule.duration
         if random.chance(1, 6):

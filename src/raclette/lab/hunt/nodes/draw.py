@@ -40,6 +40,13 @@ from raclette.sim.topology import make_topology
 
 _STREAM, _STREAM_LEDGER = 103, 105
 STORM_MIN_NS, STORM_MAX_NS = 2 * SECOND, 6 * SECOND
+# Where committees change as a chain of proof of work grows, a storm lasts over two or three of them, and each fault
+# less than the blocks at which that chain is taken to be stable.
+_ROTATING = ("hybrid",)
+ROTATING_STORM_NS = (12 * SECOND, 20 * SECOND)
+ROTATING_FAULT_NS = 3 * SECOND
+# Percent of the hash power that liars own together there: few enough seats.
+ROTATING_LIARS_PERCENT = 4
 FAULTS_MAX = 7
 MODES: tuple[Literal["clean", "lose", "tear"], ...] = ("clean", "lose", "tear")
 # Clock errors stay below what protocols allow a block to be ahead (15 s).
@@ -69,13 +76,15 @@ _FEATURES = (
 class Storm:
     """Draws within one run."""
 
-    def __init__(self, random: Random, nodes: int, end: int, *, may_wipe: bool) -> None:
+    def __init__(self, random: Random, nodes: int, end: int, *, may_wipe: bool, longest: int = 0) -> None:
+        """`longest` is the most ns that a fault lasts; 0: until the storm's end."""
         self.random, self.nodes, self.end, self.may_wipe = random, nodes, end, may_wipe
+        self.longest = longest or end
 
     def window(self) -> tuple[int, int]:
         """(at, lasting), over before the storm's end."""
         at = SECOND // 4 + self.random.below(self.end - SECOND)
-        return at, 50 * MILLISECOND + self.random.below(self.end - at - 50 * MILLISECOND)
+        return at, 50 * MILLISECOND + self.random.below(min(self.longest, self.end - at) - 50 * MILLISECOND)
 
     def node(self) -> int:
         """Anybody."""
@@ -173,12 +182,15 @@ def draw_config(protocol: str, seed: int) -> NodeSchedule:
     entry = find_protocol(protocol)
     random = Random(seed, _STREAM)
     features = [feature for feature in _FEATURES if random.chance(1, 2)]
-    nodes = random.choice(_WEIGHED_SIZES if entry.enrolls else (3, 4, 5, 6, 8) if entry.seals else (4, 4, 4, 4, 5, 7))
-    end = random.between(STORM_MIN_NS, STORM_MAX_NS)
+    rotates = protocol in _ROTATING
+    mines = entry.seals and not rotates
+    nodes = random.choice(_WEIGHED_SIZES if entry.enrolls else (3, 4, 5, 6, 8) if mines else (4, 4, 4, 4, 5, 7))
+    end = random.between(*(ROTATING_STORM_NS if rotates else (STORM_MIN_NS, STORM_MAX_NS)))
     liars = _draw_liars(random, protocol, nodes)
     # Who loses its disk takes along what only it had executed: with other trouble around, that may be a payment.
-    storm = Storm(random, nodes, end, may_wipe=entry.seals and not entry.enrolls and not liars)
-    topology, degree = _draw_topology(random, nodes) if entry.seals and "sparse" in features else ("full", 8)
+    may_wipe = mines and not entry.enrolls and not liars
+    storm = Storm(random, nodes, end, may_wipe=may_wipe, longest=ROTATING_FAULT_NS if rotates else 0)
+    topology, degree = _draw_topology(random, nodes) if mines and "sparse" in features else ("full", 8)
     if not _is_joined(topology, degree, nodes, seed, liars):
         topology, degree = "full", 8
     config = SimConfig(
@@ -195,7 +207,7 @@ def draw_config(protocol: str, seed: int) -> NodeSchedule:
         workload=_draw_workload(random, features, end),
         faults=_draw_faults(storm),
         liars=liars,
-        hash_shares=_draw_shares(random, nodes, liars) if entry.seals and "uneven-power" in features else (),
+        hash_shares=_draw_shares(random, nodes, liars) if mines and "uneven-power" in features else (),
         duration=end,
         settle=(600 if entry.seals else 120) * SECOND,
         fsync_us=random.choice((0, 200, 200, 5_000)),
@@ -203,6 +215,8 @@ def draw_config(protocol: str, seed: int) -> NodeSchedule:
     )
     if protocol == "ballot" and liars:
         config = replace(config, balances=_poor_liars(config))
+    if rotates and liars:
+        config = replace(config, hash_shares=_few_seats(nodes, liars))
     return NodeSchedule(_with_ledger(config))
 
 
@@ -234,7 +248,8 @@ def with_faults(config: SimConfig) -> SimConfig:
     entry = find_protocol(config.protocol)
     liars = _draw_liars(random, config.protocol, config.nodes)
     duration = max(config.duration, STORM_MAX_NS)
-    storm = Storm(random, config.nodes, duration, may_wipe=entry.seals and not entry.enrolls)
+    wipes = entry.seals and not entry.enrolls and config.protocol not in _ROTATING
+    storm = Storm(random, config.nodes, duration, may_wipe=wipes)
     return replace(config, faults=_draw_faults(storm), liars=liars, duration=duration)
 
 
@@ -310,6 +325,13 @@ def _draw_shares(random: Random, nodes: int, liars: Mapping[int, LiarSpec]) -> t
     for node in liars:
         shares[node] = max(1, min(shares[node], honest // (2 * len(liars)) - 1))
     return tuple(shares)
+
+
+def _few_seats(nodes: int, liars: Mapping[int, LiarSpec]) -> tuple[int, ...]:
+    """Seats are won by work: what a claim says of thirds of the nodes holds if liars win next to none."""
+    honest = nodes - len(liars)
+    theirs = max(1, ROTATING_LIARS_PERCENT * honest // len(liars))
+    return tuple(theirs if node in liars else 100 for node in range(nodes))
 
 
 def _draw_workload(random: Random, features: list[str], end: int) -> Workload:
@@ -393,9 +415,28 @@ def _nakamoto(random: Random, plain: bool) -> dict[str, Any]:
     return given
 
 
+def _hybrid(random: Random, plain: bool) -> dict[str, Any]:
+    timeout = random.choice((500, 1_000))
+    given: dict[str, Any] = {"inner": random.choice(("pbft", "simplex")), "timeout_ms": timeout}
+    given |= {"block_interval_s": 1, "committee_size": 5, "stable_depth": 6, "patience": 10, "freshness": 20}
+    if not plain:
+        stable = random.between(5, 8)
+        given |= {
+            "committee_size": random.between(3, 7),
+            "stable_depth": stable,
+            "patience": random.between(8, 12),
+            "fruits": random.choice((0, 0, 2)),
+            "freshness": random.choice((2, 4)) * stable,
+            "complain_ms": random.choice((2_000, 20_000)),
+            "half_life_s": random.choice((60, 300)),
+        }
+    return given
+
+
 _PARAMETERS: Mapping[str, Callable[[Random, bool], dict[str, Any]]] = {
     "pbft": _pbft,
     "nakamoto": _nakamoto,
+    "hybrid": _hybrid,
     "senate": _senate,
     "ballot": _ballot,
     "simplex": _simplex,
