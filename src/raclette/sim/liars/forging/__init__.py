@@ -7,6 +7,7 @@ from raclette.node.node import Node
 from raclette.primitives.errors import Misuse
 from raclette.sim.liars.forging.ballot import BallotForger
 from raclette.sim.liars.forging.contract import Forged, Forger, Round
+from raclette.sim.liars.forging.hybrid import HybridForger
 from raclette.sim.liars.forging.pbft import PbftForger
 from raclette.sim.liars.forging.senate import SenateForger
 from raclette.sim.liars.forging.simplex import SimplexForger
@@ -17,6 +18,7 @@ FORGERS: Mapping[str, Callable[[Node], Forger]] = {
     "ballot": BallotForger,
     "senate": SenateForger,
     "simplex": SimplexForger,
+    "hybrid": HybridForger,
 }
 
 
@@ -34,6 +36,7 @@ __all__ = [
     "BallotForger",
     "Forged",
     "Forger",
+    "HybridForger",
     "PbftForger",
     "Round",
     "SenateForger",
