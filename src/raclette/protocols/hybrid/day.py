@@ -214,8 +214,6 @@ class DayRun:
         self._view = DayView(self, core.chain)
         self._view.keep_certificate(certified[:HASH_BYTES], certified[HASH_BYTES:])
         self.engine = self._make()
-        # The last block that the inner engine made final itself.
-        self.final = tip().number
 
     def _make(self) -> Engine:
         parameters = self._core.parameters
@@ -243,12 +241,6 @@ class DayRun:
     def records(self) -> dict[bytes, bytes]:
         """What has been persisted, under our keys."""
         return {self._key(key): value for key, value in self._records.items()}
-
-    def restart(self) -> None:
-        """HYB-36: the log has gone past the inner engine: begin again behind it, by the records."""
-        self.engine = self._make()
-        self.final = self.tip().number
-        self.start()
 
     def feed(self, event: Event) -> None:
         """Let it react."""
@@ -301,7 +293,6 @@ class DayRun:
         self._view.keep_certificate(block_hash, certificate)
         # HYB-37: an engine of the same day that begins again goes on from here.
         self._carry(Persist(CERTIFIED, block_hash + certificate))
-        self.final = max(self.final, header.number)
         self._decided(header)
 
 

@@ -76,8 +76,8 @@ class HybridEngine:
             Complaint: self.snail.on_complaint,
             FreshFruit: lambda _, message: self.snail.on_fruit(message.fruit),
         }
-        # What the last tick saw: the log's tip, and whether the inner engine was behind it.
-        self._ticked: tuple[int, bool] = (0, False)
+        # The log's tip at the last tick.
+        self._ticked = 0
         self._waiting_since: int | None = None
         self._complained = 0
 
@@ -152,8 +152,9 @@ class HybridEngine:
             if moved or advanced:
                 self.log.look_again()
             changed = self._change_day()
-            if moved and not changed:
-                # HYB-32: it may be time to end the day, or a mark be judged that could not be before.
+            if (moved or advanced) and not changed:
+                # HYB-32: it may be time to end the day, or a mark be judged that could not be before. HYB-36: the log
+                # may have gone past the inner engine.
                 self._feed(Pending(self.core.now))
             if not (self.snail.moved or self.log.tip.hash != tip):
                 return
@@ -207,15 +208,11 @@ class HybridEngine:
         return {key[len(prefix) :]: value for key, value in records.items() if key.startswith(prefix)}
 
     def _tick(self) -> None:
-        """HYB-26, HYB-36, HYB-12: repeat, restart, complain."""
+        """HYB-26, HYB-12: repeat what may have been lost; complain."""
         run, tip = self.run, self.log.tip.number
-        if self.log.tip.number > self.log.final.number and self.core.setup.active:
+        if tip > self.log.final.number and self.core.setup.active:
             self.log.repeat(self._day_of_tip())
-        behind = run is not None and run.final < tip
-        if run is not None and behind and self._ticked == (tip, True):
-            run.restart()
-        stands = self._ticked[0] == tip
-        self._ticked = (tip, behind)
+        stands, self._ticked = self._ticked == tip, tip
         if run is not None and stands and self.core.chain.has_pending(self.log.tip):
             self._complain(run.day)
         else:

@@ -219,8 +219,9 @@ class Log:
     def repeat(self, day: Day) -> bool:
         """HYB-26: our signatures for what is not final yet, once more. True if there are any."""
         for number in range(self.final.number + 1, self.tip.number + 1):
-            header = self._ordered[number]
-            if day_of(header) != day.number or not self.may_sign(day):
+            # A signature of ours may be the one that makes a block final, and others with it.
+            header = self._ordered.get(number)
+            if header is None or day_of(header) != day.number or not self.may_sign(day):
                 continue
             self._sign(Entry(day.number, number, header.hash, header.mix_hash != day.snail_hash))
         if self.tip.number == self.final.number:
@@ -302,9 +303,11 @@ class Log:
             self._take_ordered(peer, header, proof)
         elif header.parent_hash == self.final.hash:
             self._take_next(peer, block, proof)
-        elif peer is not None and header.number > self.tip.number:
+        elif peer is not None and header.number > self.tip.number and header.hash not in self._held:
+            # Its ancestors come in answer to one question, asked for the lowest block that hangs in the air.
+            if header.parent_hash not in self._held:
+                self._core.emit(Fetch(peer, header.hash))
             self._hold(peer, block, proof)
-            self._core.emit(Fetch(peer, header.hash))
 
     def _take_ordered(self, peer: bytes | None, header: Header, proof: Proof) -> None:
         """Proofs are taken in order, so that every block of the log has one."""
@@ -390,7 +393,7 @@ class Log:
     def look_again(self) -> None:
         """The snail chain or the tip has moved: judge what waits once more."""
         end = self._almanac.end_of(day_of(self.tip))
-        if end is not None and end.forced and self.final.number <= end.number < self.tip.number:
+        if end is not None and self.final.number <= end.number < self.tip.number:
             base = self._ordered.get(end.number)
             self._give_up(base if base is not None and base.hash == end.block_hash else self.final)
         for held in sorted(self._held.values(), key=lambda held: (held.block.number, held.block.hash)):

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from raclette.protocols.committee import VALIDATORS_MAX, ValidatorList, parse_node_id
 from raclette.protocols.hybrid.fruits import FRESHNESS_MAX, FRUITS_PER_BLOCK_MAX
@@ -55,6 +55,13 @@ class Parameters(ProtocolParameters):
         15, ge=0, le=7_200, description="How far a block's time may be ahead of the local clock, in seconds."
     )
     reward: int = Field(0, ge=0, le=2**128, description="New money for the proposer of a block, in the smallest unit.")
+
+    @model_validator(mode="after")
+    def _fruits_can_be_fresh(self) -> "Parameters":
+        # A fruit hangs `stable_depth` blocks down, so a shorter window would elect nobody.
+        if self.fruits and self.freshness < 2 * self.stable_depth:
+            raise ValueError(f"freshness {self.freshness} is less than twice stable_depth {self.stable_depth}")
+        return self
 
     @property
     def node_ids(self) -> tuple[bytes, ...]:

@@ -34,6 +34,8 @@ ANSWER_BYTES_MAX = 64 * 1024
 SIDE_MAX = 1_024
 # A question to one peer is not repeated before this: the answer is on its way.
 QUESTION_PATIENCE = 1_000 * MILLISECOND
+# Peers remembered as asked.
+ASKED_MAX = 1_024
 # Bodies of the latest candidates, for nonces that arrive late (as `nakamoto.mining`).
 CANDIDATES_MAX = 4
 
@@ -170,9 +172,11 @@ class Snail:
 
     def on_blocks(self, peer: bytes, answer: SnailBlocks) -> None:
         """What we asked for."""
-        if self._asked.pop(peer, None) is None:
+        if peer not in self._asked:
             self._core.accuse(peer, "snail-unasked")
             return
+        # A second answer may come, to a question that was repeated; the next question need not wait.
+        self._asked[peer] = self._core.now - QUESTION_PATIENCE
         before = len(self.chain)
         for block in answer.blocks:
             if not self._is_shaped(peer, block):
@@ -195,7 +199,10 @@ class Snail:
         core = self._core
         if peer == core.me or core.now - self._asked.get(peer, -QUESTION_PATIENCE) < QUESTION_PATIENCE:
             return
+        self._asked.pop(peer, None)
         self._asked[peer] = core.now
+        if len(self._asked) > ASKED_MAX:
+            del self._asked[next(iter(self._asked))]
         core.emit(Send(peer, SnailQuestion(self.chain.locator(), target)))
 
     def on_question(self, peer: bytes, question: SnailQuestion) -> None:

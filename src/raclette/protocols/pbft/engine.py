@@ -88,6 +88,7 @@ class PbftEngine:
         core.now = event.now
         core.progressed = core.entered_view = False
         view_before = core.view
+        self.finality.overtaken()
         if isinstance(event, Received):
             self._on_message(event.peer, event.message)
         elif isinstance(event, Gathered):

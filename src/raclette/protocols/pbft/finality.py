@@ -92,16 +92,32 @@ class Finality:
             # PBFT-25: oldest first, each with its own proof.
             for place, step in enumerate(path):
                 self._finalize_one(step, (*path[place + 1 :], *proof.descendants), proof)
-            core.final = header
-            core.progressed = True
-            for block_hash in [known for known, height in core.bodies.items() if height <= header.number]:
-                core.forget_body(block_hash)
-            for step in path:
-                core.wanted.pop(step.hash, None)
-            if self.missing is not None and self.missing[0] <= header.number:
-                self.missing = None
-            self.checkpoints.on_final(path)
+            self._settle(path)
         self._follow_view(header, proof)
+
+    def overtaken(self) -> None:
+        """PBFT-76: an engine around us has made more final than we have seen decided. What this view is based on, if it
+        lies no higher, is final too, so the view goes on from there."""
+        core, final = self.core, self.core.chain.finalized
+        path = core.path_from_final(final) if final.number > core.final.number else None
+        if not path:
+            return
+        self._settle(path)
+        if core.me is not None and self._tip_is_stale() and core.base_height <= final.number:
+            core.tip = final
+
+    def _settle(self, path: list[Header]) -> None:
+        """These blocks are final now, oldest first: what was kept for their sake goes."""
+        core = self.core
+        core.final = path[-1]
+        core.progressed = True
+        for block_hash in [known for known, height in core.bodies.items() if height <= core.final.number]:
+            core.forget_body(block_hash)
+        for step in path:
+            core.wanted.pop(step.hash, None)
+        if self.missing is not None and self.missing[0] <= core.final.number:
+            self.missing = None
+        self.checkpoints.on_final(path)
 
     def _finalize_one(self, step: Header, descendants: tuple[Header, ...], proof: FinalityProof) -> None:
         core = self.core

@@ -69,6 +69,7 @@ class SimplexEngine:
         core = self.core
         core.now = event.now
         core.progressed = False
+        self.finality.overtaken()
         if isinstance(event, Received):
             self._on_message(event.peer, event.message)
         elif isinstance(event, Gathered):

@@ -94,14 +94,26 @@ class Finality:
             self._finalize_one(step, (*path[place + 1 :], *proof.descendants), proof)
         core.final, core.final_iteration = header, core.iteration_of(header)
         core.final_proof = proof.certificate if proof.top is header else None
-        core.progressed = True
         for step in path:
             core.wanted.pop(step.hash, None)
+        self._on_new_final()
+
+    def _on_new_final(self) -> None:
+        core = self.core
+        core.progressed = True
         if self.missing is not None and self.missing.iteration <= core.final_iteration:
             self.missing = None
         if core.final_iteration >= core.iteration:
             self.skip_to(core.final_iteration + 1)
         core.forget_old()
+
+    def overtaken(self) -> None:
+        """SIM-76: an engine around us has made more final than we have seen decided."""
+        core, final = self.core, self.core.chain.finalized
+        if final.number <= core.final.number:
+            return
+        core.final, core.final_iteration, core.final_proof = final, core.iteration_of(final), None
+        self._on_new_final()
 
     def skip_to(self, iteration: int) -> None:
         """SIM-24: a final block ends its iteration and all before it, also for those who have not seen them."""
