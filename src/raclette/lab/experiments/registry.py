@@ -19,6 +19,8 @@ MODULES = (
     "optimal_selfish",
     "chain_quality",
     "fruits",
+    "responsiveness",
+    "hybrid_fraction",
     "pbft_messages",
     "committee",
     "senate_seats",
