@@ -21,6 +21,7 @@ from raclette.lab.hunt.engines.hybrid_checks import (
     ClaimedFinality,
     Days,
     Evidence,
+    Fruits,
     Honesty,
     Memory,
     check_almanacs,
@@ -131,7 +132,7 @@ class Hybrid:
     def checkers(self) -> list[Checker]:
         claim = self._claim = Claim()
         checks = [ClaimedAgreement(claim), ClaimedFinality(claim), Days(claim), Honesty(claim), Evidence(claim)]
-        return [claim, *checks, Validity(), Memory()]
+        return [claim, *checks, Fruits(), Validity(), Memory()]
 
     def trickster(self, replica: Replica, random: Random) -> HybridTrickster:
         return HybridTrickster(replica, random)

@@ -51,6 +51,13 @@ def true_seats(snail: SnailChain, parameters: dict[str, Any], elected: bytes) ->
     return tuple(miner for _, miner in sorted(found, key=lambda one: sha256(seed + one[0]))[:wanted])
 
 
+def true_depth(snail: SnailChain, block_hash: bytes) -> int:
+    """Of a block on the head's branch, below the head; -1 if it is not there."""
+    header = snail.header(block_hash)
+    found = snail.canonical(header.number) if header is not None else None
+    return snail.head.number - found.number if found is not None and found.hash == block_hash else -1
+
+
 class ClaimedAgreement(Agreement):
     """Within the claim."""
 
@@ -93,9 +100,9 @@ class Days(Checker):
         parent = replica.chain.header(block.parent_hash)
         if day is None or parent is None:
             raise Violation("days", f"block {block.number} is of day {number}, which nobody elected", replica.number)
-        depth = snail.depth_of(day.snail_hash)
+        depth = true_depth(snail, day.snail_hash)
         stable = replica.world.parameters["stable_depth"] - 1
-        if depth is None or (number > 1 and depth < stable):
+        if number > 1 and depth < stable:
             raise Violation("stable-seats", f"day {number} was elected {depth} deep at {replica.name}", replica.number)
         if (block.hash, certificate) in self._right:
             return
@@ -134,8 +141,8 @@ class Days(Checker):
 
 
 class Honesty(Checker):
-    """An honest member signs one entry for a place of a day, none once its day is cut, an end only for a stable
-    election, and complains about no day that is yet to come."""
+    """An honest member signs one entry for a place of a day, none once its day is cut or has ended, an end only
+    for an election that is stable somewhere, and complains about no day that is yet to come."""
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
@@ -159,11 +166,19 @@ class Honesty(Checker):
         if entry.day == newest.number - 1 and almanac.number >= cut:
             raise Violation("cut", f"{replica.name} signs for day {entry.day} after its cut", replica.number)
         header = replica.chain.header(entry.block_hash)
-        if entry.ends and header is not None:
-            depth = snail.depth_of(header.mix_hash)
-            if depth is None or depth < parameters["stable_depth"] - 1:
-                detail = f"{replica.name} ends day {entry.day} for an election {depth} deep"
-                raise Violation("stable-seats", detail, replica.number)
+        if header is None:
+            return
+        # Whoever is behind signs what a quorum has seen to be stable.
+        depth = max(true_depth(snail_of(other), header.mix_hash) for other in replica.world.alive)
+        if entry.ends and depth < parameters["stable_depth"] - 1:
+            detail = f"{replica.name} ends day {entry.day} for an election {depth} deep"
+            raise Violation("stable-seats", detail, replica.number)
+        parent, day = replica.chain.header(header.parent_hash), almanac.find(entry.day)
+        if parent is None or day is None or not parent.number or parent.nonce != header.nonce:
+            return
+        if parent.mix_hash != day.snail_hash:
+            detail = f"{replica.name} signs block {entry.number} of day {entry.day} above that day's end"
+            raise Violation("days", detail, replica.number)
 
 
 class Evidence(Checker):
@@ -192,6 +207,47 @@ class Evidence(Checker):
             raise Violation("evidence", f"{effect.reason}: {fault}", replica.number) from fault
         if not all(replica.world.signatures.holds(claim) for claim in claims):
             raise Violation("evidence", f"{effect.reason}: a false signature", replica.number)
+
+
+class Fruits(Checker):
+    """On an adopted branch of the snail chain a fruit hangs from a block of its window, and is taken in once."""
+
+    def __init__(self) -> None:
+        # place -> the head that was looked at last.
+        self._heads: dict[int, bytes] = {}
+        # Block -> the fruits of it and of the blocks below that are in the window of its child.
+        self._recent: dict[bytes, tuple[tuple[bytes, ...], ...]] = {}
+
+    def after(self, replica: Replica, event: Event, effects: tuple[Effect, ...]) -> None:
+        world = replica.world
+        if not world.parameters["fruits"] or not replica.honest or not replica.up:
+            return
+        snail = snail_of(replica)
+        if self._heads.get(replica.place) == snail.head.hash:
+            return
+        self._heads[replica.place] = snail.head.hash
+        fresh: list[Block] = []
+        block = snail.block(snail.head.hash)
+        while block is not None and block.number and block.hash not in self._recent:
+            fresh.append(block)
+            block = snail.block(block.parent_hash)
+        for block in reversed(fresh):
+            self._check(replica, snail, block)
+
+    def _check(self, replica: Replica, snail: SnailChain, block: Block) -> None:
+        window: int = replica.world.parameters["freshness"]
+        behind = self._recent.get(block.parent_hash, ())
+        names: list[bytes] = []
+        for fruit in decode_records(snail.chain_id, block.transactions).fruits:
+            pointer = snail.header(fruit.pointer)
+            distance = block.number - pointer.number if pointer is not None else 0
+            if not 1 <= distance <= window:
+                detail = f"snail block {block.number} holds a fruit that hangs {distance} blocks behind it"
+                raise Violation("freshness", detail, replica.number)
+            if fruit.hash in names or any(fruit.hash in earlier for earlier in behind):
+                raise Violation("freshness", f"snail block {block.number} holds an old fruit again", replica.number)
+            names.append(fruit.hash)
+        self._recent[block.hash] = (*behind, tuple(names))[-window:]
 
 
 class Memory(Checker):

@@ -11,8 +11,10 @@ A run in which one of them fails is out of claim from then on: nothing that it d
 counts such runs, and draws parameters so that they are few.
 """
 
+from raclette.chain.block import Block
 from raclette.engine.effects import Effect
 from raclette.engine.events import Event
+from raclette.engine.message import Message
 from raclette.lab.hunt.engines.world import Checker, Replica
 from raclette.protocols.hybrid.almanac import Almanac
 from raclette.protocols.hybrid.day import LAG
@@ -48,6 +50,16 @@ class Claim(Checker):
         return not self.broken
 
     def after(self, replica: Replica, event: Event, effects: tuple[Effect, ...]) -> None:
+        self._look(replica)
+
+    def said(self, replica: Replica, message: Message) -> None:
+        self._look(replica)
+
+    def finalized(self, replica: Replica, block: Block, certificate: bytes) -> None:
+        self._look(replica)
+
+    def _look(self, replica: Replica) -> None:
+        """Before anybody judges what the replica has just done."""
         if not replica.honest or self.broken or not replica.up:
             return
         snail = snail_of(replica)

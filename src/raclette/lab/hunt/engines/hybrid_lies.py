@@ -3,8 +3,8 @@
 As a member it tells the inner protocol's own lies (the tricksters of `pbft` and `simplex`, on the engine that runs
 inside), proposes blocks that name another election or day, signs entries for other blocks, twice, or with a false end,
 and complains without cause. As a follower it shows blocks with the proof of one signer, of strangers, or of one signer
-many times. As a miner it withholds blocks, or records entries of strangers, below the threshold, old ones, and false
-complaints; its work is done (the world seals what it makes).
+many times. As a miner it withholds blocks, or records entries of strangers, below the threshold, old ones, false
+complaints, and fruits that are stale or have been taken in before; its work is done (the world seals what it makes).
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,11 +22,13 @@ from raclette.primitives.randomness import Random
 from raclette.primitives.signing import Claim
 from raclette.protocols.hybrid.almanac import Entry
 from raclette.protocols.hybrid.day import DayRun, nonce_of
-from raclette.protocols.hybrid.fruits import body_root
+from raclette.protocols.hybrid.fruits import Claim as FruitClaim
+from raclette.protocols.hybrid.fruits import Fruit, body_root
 from raclette.protocols.hybrid.messages import (
     Complaint,
     Daily,
     DailyBlock,
+    FreshFruit,
     Logged,
     Signed,
     SnailBlock,
@@ -78,6 +80,8 @@ LIES: Mapping[str, Sequence[str]] = {
     "records-a-false-end": _SNAIL,
     "records-a-complaint": _SNAIL,
     "records-itself-twice": _SNAIL,
+    "records-a-stale-fruit": _SNAIL,
+    "records-a-fruit-again": _SNAIL,
     "false-body": _SNAIL,
 }
 RETORTS: Sequence[str] = (
@@ -88,6 +92,8 @@ RETORTS: Sequence[str] = (
     "stop-by-a-stranger",
     "echo-entry",
     "unasked-blocks",
+    "stale-fruit",
+    "fruit-again",
 )
 # Entries and proofs a liar remembers.
 REMEMBERED_MAX = 32
@@ -246,7 +252,7 @@ class HybridTrickster:
         body = decode_records(self._chain_id, block.transactions)
         if body.claim.node_id != self.replica.node_id:
             return [message]
-        proof, complaints = body.proof, list(body.complaints)
+        proof, complaints, ripe = body.proof, list(body.complaints), list(body.fruits)
         almanac = self.replica.engine.snail.chain.almanac()
         match name:
             case "withheld":
@@ -265,7 +271,28 @@ class HybridTrickster:
                 proof = self._own_proof(entry._replace(ends=True))
             case "records-a-complaint" | "records-itself-twice":
                 complaints += [self._complaint(almanac.day.number)] * (2 if name == "records-itself-twice" else 1)
-        return [self._sealed(block, encode_records(body.claim, proof, complaints, body.fruits))]
+            case "records-a-stale-fruit" | "records-a-fruit-again":
+                ripe += self._stale() if name == "records-a-stale-fruit" else self._again()
+        return [self._sealed(block, encode_records(body.claim, proof, complaints, ripe))]
+
+    def _stale(self) -> list[Fruit]:
+        """A fruit that hangs from a block before the window, as if it had been searched for."""
+        engine = self.replica.engine
+        snail, window = engine.snail.chain, engine.core.parameters.freshness
+        old = snail.canonical(snail.head.number - window - self.random.below(3))
+        if not engine.core.parameters.fruits or old is None:
+            return []
+        records = (FruitClaim(self.replica.node_id, old.hash, self.random.below(1 << 32)).encode(),)
+        header = replace(snail.head, transactions_root=body_root(records))
+        return [Fruit.of(self.replica.world.seal.seal(header), records)]
+
+    def _again(self) -> list[Fruit]:
+        """One that the branch holds already."""
+        snail = self.replica.engine.snail.chain
+        header = snail.canonical(max(1, snail.head.number - self.random.below(8)))
+        block = snail.block(header.hash) if header is not None else None
+        fruits = decode_records(self._chain_id, block.transactions).fruits if block is not None else ()
+        return [self.random.choice(fruits)] if fruits else []
 
     def _pick(self) -> Proof:
         return self.random.choice(list(self.proofs.values()))
@@ -289,6 +316,8 @@ class HybridTrickster:
                 return [self._complaint(newest)]
             case "complain-about-later":
                 return [self._complaint(newest + 1)]
+            case "stale-fruit" | "fruit-again":
+                return [FreshFruit(fruit) for fruit in (self._stale() if name == "stale-fruit" else self._again())]
             case "unasked-blocks":
                 block = snail.block(snail.head.hash)
                 return [SnailBlocks((block,), False, ())] if block is not None and block.number else []
