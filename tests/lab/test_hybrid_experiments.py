@@ -79,7 +79,7 @@ def test_the_crossing_is_found() -> None:
 
 
 def test_the_experiment_of_fractions_holds() -> None:
-    result = quick("hybrid-fraction", rho="0.2", nodes_seconds="8", segments="3", seats="8,32")
+    result = quick("hybrid-fraction", rho="0.2", runs="3", segments="3", seats="8,32")
     assert result.verdict == PASS
     found = {row.quantity: row.simulated for row in result.rows}
     assert found["blocks: breaks at"] + 0.03 < found["fruits: breaks at"]

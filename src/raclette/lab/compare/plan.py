@@ -127,7 +127,8 @@ def case_of(comparison: Comparison, job: Job) -> Case:
         liars=liars,
         duration=start + (comparison.seconds + aftermath) * SECOND,
     )
-    return Case(config, too_many(job.protocol, liars, comparison.nodes, [1] * comparison.nodes))
+    power, parameters = [1] * comparison.nodes, comparison.parameters.get(job.protocol, {})
+    return Case(config, too_many(job.protocol, liars, comparison.nodes, power, parameters))
 
 
 def lie_in(protocol: str) -> str:

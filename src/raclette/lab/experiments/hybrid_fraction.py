@@ -11,11 +11,12 @@ Fruits: everything withheld, by blocks (SM1), by fruits, and by censorship, on t
 seats are drawn from a segment of ten windows, and the segment that suits the attacker best is taken. A fair lottery
 among the seats of that segment then makes the committee, so that its failure is summed exactly.
 
-Whole nodes run beside the models once: one of them is two with one key, and nobody signs two logs.
+Whole nodes run beside the models: a first committee of four seats in which one member, and then two, tell each half of
+the world another story. One is borne; two fork the log.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from raclette.lab.experiments.chain_quality import BACKBONE
 from raclette.lab.experiments.committee import at_least
@@ -100,9 +101,9 @@ def run(settings: Settings, progress: Progress) -> Result:
         progress(number / steps, f"rho = {rho:g}")
         rows += _point(settings, number, rho, sizes)
     rows += _breaks(settings, lambda done: progress((len(rhos) + 2 * done) / steps, "where it breaks"))
-    if settings.whole("nodes_seconds"):
+    if settings.whole("runs"):
         progress(1 - 1 / steps, "whole nodes")
-        rows.append(_whole_nodes(settings))
+        rows += _whole_nodes(settings)
     return Result(tuple(rows), (_figure(settings, rows),))
 
 
@@ -236,37 +237,52 @@ def _breaks(settings: Settings, progress: Callable[[float], None]) -> list[Row]:
     ]
 
 
-def _whole_nodes(settings: Settings) -> Row:
-    """One of ten equal nodes is two with one key; every checker of the simulator watches."""
+def _whole_nodes(settings: Settings) -> list[Row]:
+    """The protocol itself, with the first committee of four seats that bear one liar: one equivocates, then two."""
+    runs = settings.whole("runs")
+    kept, forked = (sum(_forks(settings.seed + number, liars) for number in range(runs)) for liars in (1, 2))
+    common: dict[str, Any] = {"trials": runs, "seed": settings.seed, "source": str(HYBRID), "tolerance": 0.0}
+    return [
+        bound(
+            "whole nodes: runs that fork",
+            {"seats": 4, "liars": 1},
+            kept / runs,
+            wilson(kept, runs),
+            at_most=0.0,
+            grounds="below a third of the seats nothing is allowed",
+            **common,
+        ),
+        bound(
+            "whole nodes: runs that fork",
+            {"seats": 4, "liars": 2},
+            forked / runs,
+            wilson(forked, runs),
+            at_least=1 / runs,
+            grounds="one fork shows that the bound is met",
+            **common,
+        ),
+    ]
+
+
+def _forks(seed: int, liars: int) -> bool:
+    """Do honest nodes disagree for good where so many of four members tell each half of the world another story?"""
     from raclette.primitives.units import SECOND
     from raclette.sim.config import SimConfig, Workload
     from raclette.sim.liars import LiarSpec
     from raclette.sim.simulate import Simulation
 
-    seconds = settings.whole("nodes_seconds")
     config = SimConfig(
         protocol="hybrid",
-        nodes=10,
-        seed=settings.seed,
-        parameters={"block_interval_s": 1, "committee_size": 16, "stable_depth": 3},
-        workload=Workload(count=4 * seconds, interval=SECOND // 5),
-        liars={0: LiarSpec.of("twins")},
-        duration=seconds * SECOND,
+        nodes=7,
+        seed=seed,
+        parameters={"block_interval_s": 1, "committee_size": 60, "stable_depth": 3, "validators": 4},
+        workload=Workload(count=40, interval=SECOND // 5),
+        liars={node: LiarSpec.of("equivocate", lie_percent=100, open_percent=0) for node in range(liars)},
+        duration=9 * SECOND,
+        settle=SECOND,
+        beyond=True,
     )
-    report = Simulation(config).run()
-    found = float(len(report.violations))
-    return bound(
-        "whole nodes, a twin of ten: violations",
-        {"rho": 0.1, "seats": 16},
-        found,
-        (found, found),
-        at_most=0.0,
-        tolerance=0.0,
-        grounds="below a third of the seats nothing is allowed",
-        trials=report.height,
-        seed=settings.seed,
-        source=str(HYBRID),
-    )
+    return any(found["checker"] == "agreement" for found in Simulation(config).run().violations)
 
 
 def _figure(settings: Settings, rows: list[Row]) -> Figure:
@@ -309,7 +325,7 @@ EXPERIMENT = Experiment(
         Parameter("large", "seats where it is asked what breaks", 1_000, 100, 10_000, quick=500, whole=True),
         Parameter("committees", "committees drawn", 2_000, 200, 1_000_000, quick=400, whole=True),
         Parameter("segments", "segments of a chain of fruits", 6, 3, 100, quick=3, whole=True),
-        Parameter("nodes_seconds", "seconds of whole nodes; 0: none", 40, 0, 1_000, quick=15, whole=True),
+        Parameter("runs", "runs of whole nodes; 0: none", 6, 0, 1_000, quick=3, whole=True),
     ),
     run=run,
 )
