@@ -300,15 +300,15 @@ def _figure(settings: Settings, rows: list[Row]) -> Figure:
                     series=series,
                 )
             )
-    layers.append(Points("where a large one breaks", (BY_BLOCKS, BY_FRUITS), (0.5, 0.5), series=2))
+    layers.append(Points("Pass and Shi's bounds", (BY_BLOCKS, BY_FRUITS), (0.5, 0.5), series=2))
     return Figure(
         "hybrid-fraction",
-        "Seats by blocks break at a quarter, seats by fruits at a third",
+        "Seats by blocks break at a quarter, seats by fruits near a third",
         Axis("attacker's share of the hash power"),
         Axis("chance that it has a third of a committee"),
         layers,
         caption="Blocks: the worst attack on the chain's quality. Fruits: all withheld, the best segment for the "
-        "attacker. Marks: Pass and Shi's bounds.",
+        "attacker, in which a hoard counts for a tenth.",
     )
 
 
