@@ -280,8 +280,8 @@ def _by_delay(settings: Settings, rows: list[Row]) -> Figure:
         Axis("delay of a message (ms)"),
         Axis("from a client's hand to finality, median (ms)"),
         layers,
-        caption="Whole nodes, through three committees. Points below the line: a member with many seats waits for fewer "
-        "others.",
+        caption="Whole nodes, through three committees. Points below the line: a member with many seats "
+        "waits for fewer others.",
     )
 
 
@@ -309,7 +309,7 @@ def _by_interval(settings: Settings, rows: list[Row]) -> Figure:
 EXPERIMENT = Experiment(
     id="responsiveness",
     title="Responsiveness of hybrid consensus",
-    claim="Confirmation takes five message delays at most but for hand-overs, whatever the interval of the chain that elects.",
+    claim="Confirmation takes five message delays at most, but at hand-overs, however slow the chain that elects.",
     papers=(RESPONSIVE, NAKAMOTO),
     parameters=(
         Parameter("delay_ms", "delay of every message (ms)", (10, 30, 100, 300), 5, 500, quick=(20, 100), whole=True),
