@@ -3,7 +3,7 @@
 from raclette.node.node import Node
 from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.protocols.hybrid import HybridEngine
-from raclette.protocols.hybrid.day import CERTIFIED, RECORD, nonce_of
+from raclette.protocols.hybrid.day import CERTIFIED, records_of
 from raclette.sim.config import SimConfig, Workload
 from raclette.sim.host import Host
 from raclette.sim.simulate import Simulation
@@ -34,7 +34,10 @@ def test_a_pause_within_a_day_loses_no_promise_and_no_time() -> None:
                 resumed += 1
                 kept = engine.run.records()
                 if engine.log.tip.number:
-                    assert kept[RECORD + nonce_of(1) + CERTIFIED][:32] in (engine.log.tip.hash, engine.log.final.hash)
+                    assert kept[records_of(engine.run.day) + CERTIFIED][:32] in (
+                        engine.log.tip.hash,
+                        engine.log.final.hash,
+                    )
     report = run.finish()
     assert report.agreed
     assert report.transactions == 200

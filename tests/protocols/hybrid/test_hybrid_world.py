@@ -168,8 +168,7 @@ def test_what_an_inner_engine_orders_on_top_of_the_end_is_not_of_the_log() -> No
         Crash(36 * SECOND, 0, "lose", 10 * SECOND),
         Crash(40 * SECOND, 0, "tear", 22 * SECOND),
     )
-    slow = {"stable_depth": 6, "patience": 8, "committee_size": 4}
-    run = simulate(seed=107, inner="simplex", seconds=80, faults=crashes, **slow)
+    run = simulate(seed=107, inner="simplex", seconds=80, faults=crashes, stable_depth=6, patience=8, committee_size=4)
     assert run.result.agreed
     assert run.result.violations == []
     engine = engines(run)[0]

@@ -3,7 +3,13 @@
 from raclette.engine.contract import EngineSetup
 from raclette.engine.effects import Accuse, Effect
 from raclette.primitives.signing import Claim
+from raclette.primitives.units import SECOND
 from raclette.protocols.hybrid.parameters import Parameters
+
+# Answers to one peer within a second: pages of 64 KiB, or blocks.
+ANSWERS_MAX = 32
+# Peers whose answers are counted.
+PEERS_MAX = 1_024
 
 
 class Core:
@@ -16,6 +22,8 @@ class Core:
         self.me = setup.signer.public_key
         self.now = 0
         self._effects: list[Effect] = []
+        # peer -> (second, answers given in it).
+        self._answers: dict[bytes, tuple[int, int]] = {}
 
     def emit(self, *effects: Effect) -> None:
         """Append to this event's answer."""
@@ -35,3 +43,13 @@ class Core:
     def sign(self, digest: bytes) -> Claim:
         """Our claim over `digest`."""
         return Claim(self.me, digest, self.setup.signer.sign(digest))
+
+    def may_answer(self, peer: bytes) -> bool:
+        """HYB-50: may a question of this peer cost us one more answer now?"""
+        second = self.now // SECOND
+        before, given = self._answers.pop(peer, (second, 0))
+        given = given + 1 if before == second else 1
+        self._answers[peer] = (second, given)
+        if len(self._answers) > PEERS_MAX:
+            del self._answers[next(iter(self._answers))]
+        return given <= ANSWERS_MAX

@@ -23,7 +23,6 @@ from raclette.engine.effects import (
     Broadcast,
     CancelTimer,
     Effect,
-    Fetch,
     Finalize,
     Persist,
     Publish,
@@ -61,6 +60,11 @@ def nonce_of(day: int) -> bytes:
     return day.to_bytes(DAY_BYTES, "big")
 
 
+def records_of(day: Day) -> bytes:
+    """What the keys of a day's records begin with: its number, and which election of that number it is."""
+    return RECORD + nonce_of(day.number) + day.snail_hash[:8]
+
+
 def marked(snail: SnailChain, header: Header) -> Day | None:
     """HYB-31: the day that `header` hands over to; None if we do not know that snail block, or it elected nobody."""
     return snail.elected_at(header.mix_hash if header.number else snail.genesis.hash)
@@ -72,7 +76,7 @@ class DayView:
     def __init__(self, run: "DayRun", chain: ChainView) -> None:
         self._run = run
         self._chain = chain
-        self.chain_id = _domain(chain.chain_id, run.day.number)
+        self.chain_id = _domain(chain.chain_id, run.day)
         # Of the last block that the inner engine made final: only it can read its own certificates.
         self._certified: tuple[bytes, bytes] = (b"", b"")
 
@@ -258,7 +262,7 @@ class DayRun:
         self._records.clear()
 
     def _key(self, key: bytes) -> bytes:
-        return RECORD + nonce_of(self.day.number) + key
+        return records_of(self.day) + key
 
     def _carry(self, effect: Effect) -> None:
         core = self._core
@@ -281,8 +285,6 @@ class DayRun:
                 self._finalize(block_hash, certificate)
             case Adopt() | Publish():
                 pass  # the log has its own way to tell everybody
-            case Fetch():
-                core.emit(effect)
             case _:
                 core.emit(effect)
 
@@ -296,7 +298,7 @@ class DayRun:
         self._decided(header)
 
 
-def _domain(chain_id: int, day: int) -> int:
+def _domain(chain_id: int, day: Day) -> int:
     """HYB-30: each day signs for itself, so a member's word of yesterday says nothing today. 63 bits."""
-    text = b"raclette/hybrid/day" + chain_id.to_bytes(8, "big") + nonce_of(day)
+    text = b"raclette/hybrid/day" + chain_id.to_bytes(8, "big") + nonce_of(day.number) + day.snail_hash
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big") >> 1

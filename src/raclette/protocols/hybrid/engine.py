@@ -25,7 +25,7 @@ from raclette.protocols.hybrid import day, log, snail
 from raclette.protocols.hybrid.almanac import Day, Rules
 from raclette.protocols.hybrid.codec import Codec, Running
 from raclette.protocols.hybrid.core import Core
-from raclette.protocols.hybrid.day import DayRun, day_of, nonce_of
+from raclette.protocols.hybrid.day import DayRun, day_of, records_of
 from raclette.protocols.hybrid.log import Log
 from raclette.protocols.hybrid.messages import (
     Complaint,
@@ -79,7 +79,6 @@ class HybridEngine:
         # The log's tip at the last tick.
         self._ticked = 0
         self._waiting_since: int | None = None
-        self._complained = 0
 
     # --- the machine ----------------------------------------------------------------------------------------------
 
@@ -169,11 +168,11 @@ class HybridEngine:
         running = self.run
         if running is not None and (running.day.snail_hash != current.snail_hash or not seated):
             self.run = None
-            if running.day.number < current.number:
-                running.close()
-            else:
+            if running.day.snail_hash == current.snail_hash:
                 # HYB-37: its promises hold if the same day goes on.
                 self._records |= running.records()
+            else:
+                running.close()
         if not seated or self.run is not None:
             return False
         self.run = DayRun(
@@ -200,7 +199,7 @@ class HybridEngine:
 
     def _take_records(self, current: Day) -> dict[bytes, bytes]:
         """HYB-51: those of this day, kept before a restart; what is left of other days goes."""
-        prefix = day.RECORD + nonce_of(current.number)
+        prefix = records_of(current)
         records, self._records = self._records, {}
         for key in records:
             if not key.startswith(prefix):

@@ -232,7 +232,7 @@ class Log:
     def on_unproven(self, peer: bytes, number: int) -> None:
         """HYB-26: somebody lacks a proof that we may have."""
         header = self._core.chain.canonical(number)
-        if header is None or number > self.final.number:
+        if header is None or number > self.final.number or not self._core.may_answer(peer):
             return
         block, certificate = self._core.chain.block(header.hash), self._core.chain.certificate(header.hash)
         if block is not None and certificate:

@@ -207,6 +207,8 @@ class Snail:
 
     def on_question(self, peer: bytes, question: SnailQuestion) -> None:
         """HYB-7: an answer of bounded size."""
+        if not self._core.may_answer(peer):
+            return
         blocks: list[Block] = []
         proofs: list[signing.Claim] = []
         size, more = 0, False
