@@ -21,9 +21,9 @@ from raclette.lab.hunt.engines.hybrid_checks import (
     ClaimedFinality,
     Days,
     Evidence,
-    Fruits,
     Honesty,
     Memory,
+    Records,
     check_almanacs,
 )
 from raclette.lab.hunt.engines.hybrid_claim import Claim, snail_of
@@ -95,7 +95,7 @@ class Hybrid:
 
     def fit(self, schedule: EngineSchedule) -> EngineSchedule:
         """Shorten what parts miners, and draw how deep is stable and how long is patient above that. One schedule in
-        six gets a committee that vanishes."""
+        six gets a committee that vanishes, some others lose a phase of the inner protocol for a while."""
         random = Random(schedule.seed, _STREAM_FIT)
         given = dict(schedule.parameters)
         parted = int(given.pop("parted_ms"))
@@ -110,6 +110,11 @@ class Hybrid:
             at = random.below(duration)
             steps.append(Hush(at, lasting, (*_INSIDE, "entry"), tuple(range(schedule.places))))
             duration = max(duration, at + lasting)
+        elif random.chance(1, 3):
+            # What the inner engine is sure of by one kind of message, it is sure of late: also at the end of a day.
+            deaf = random.sample(range(schedule.places), random.between(schedule.places - 1, schedule.places))
+            lasting = random.between(1, given["committee_size"] + stable) * 1_000 * INTERVAL_S
+            steps.append(Hush(random.below(duration), lasting, (random.choice(self.phases),), tuple(sorted(deaf))))
         return replace(schedule, parameters=given, steps=tuple(steps), duration=duration)
 
     def parameters(self, drawn: Mapping[str, Any], ids: Sequence[bytes]) -> dict[str, Any]:
@@ -132,7 +137,7 @@ class Hybrid:
     def checkers(self) -> list[Checker]:
         claim = self._claim = Claim()
         checks = [ClaimedAgreement(claim), ClaimedFinality(claim), Days(claim), Honesty(claim), Evidence(claim)]
-        return [claim, *checks, Fruits(), Validity(), Memory()]
+        return [claim, *checks, Records(), Validity(), Memory()]
 
     def trickster(self, replica: Replica, random: Random) -> HybridTrickster:
         return HybridTrickster(replica, random)

@@ -21,7 +21,7 @@ from raclette.protocols.hybrid.evidence import check_evidence
 from raclette.protocols.hybrid.log import AHEAD_MAX, HELD_MAX
 from raclette.protocols.hybrid.messages import Complaint, Signed, entry_digest
 from raclette.protocols.hybrid.orchard import WAITING_MAX
-from raclette.protocols.hybrid.records import decode_proof, decode_records
+from raclette.protocols.hybrid.records import Proof, decode_proof, decode_records
 from raclette.protocols.hybrid.snail import CANDIDATES_MAX
 from raclette.protocols.hybrid.snail_chain import SEGMENT_WINDOWS, SnailChain
 
@@ -209,8 +209,9 @@ class Evidence(Checker):
             raise Violation("evidence", f"{effect.reason}: a false signature", replica.number)
 
 
-class Fruits(Checker):
-    """On an adopted branch of the snail chain a fruit hangs from a block of its window, and is taken in once."""
+class Records(Checker):
+    """On an adopted branch of the snail chain an entry has distinct signers with a third of its day's seats; a fruit
+    hangs from a block of its window, and is taken in once."""
 
     def __init__(self) -> None:
         # place -> the head that was looked at last.
@@ -219,8 +220,7 @@ class Fruits(Checker):
         self._recent: dict[bytes, tuple[tuple[bytes, ...], ...]] = {}
 
     def after(self, replica: Replica, event: Event, effects: tuple[Effect, ...]) -> None:
-        world = replica.world
-        if not world.parameters["fruits"] or not replica.honest or not replica.up:
+        if not replica.honest or not replica.up:
             return
         snail = snail_of(replica)
         if self._heads.get(replica.place) == snail.head.hash:
@@ -238,7 +238,10 @@ class Fruits(Checker):
         window: int = replica.world.parameters["freshness"]
         behind = self._recent.get(block.parent_hash, ())
         names: list[bytes] = []
-        for fruit in decode_records(snail.chain_id, block.transactions).fruits:
+        body = decode_records(snail.chain_id, block.transactions)
+        if body.proof is not None:
+            self._check_entry(replica, block, body.proof)
+        for fruit in body.fruits:
             pointer = snail.header(fruit.pointer)
             distance = block.number - pointer.number if pointer is not None else 0
             if not 1 <= distance <= window:
@@ -248,6 +251,14 @@ class Fruits(Checker):
                 raise Violation("freshness", f"snail block {block.number} holds an old fruit again", replica.number)
             names.append(fruit.hash)
         self._recent[block.hash] = (*behind, tuple(names))[-window:]
+
+    def _check_entry(self, replica: Replica, block: Block, proof: Proof) -> None:
+        day = snail_of(replica).almanac().find(proof.entry.day)
+        seats = day.seats if day is not None else ()
+        weight = sum(seats.count(node_id) for node_id in set(proof.nodes))
+        if not seats or 3 * weight < len(seats):
+            detail = f"snail block {block.number} records an entry of {weight} of {len(seats)} seats"
+            raise Violation("certificates", detail, replica.number)
 
 
 class Memory(Checker):

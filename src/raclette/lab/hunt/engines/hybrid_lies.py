@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from raclette.chain.block import Block
+from raclette.engine.contract import Draft
 from raclette.engine.message import Message
 from raclette.lab.hunt.engines import pbft_lies, simplex_lies
 from raclette.lab.hunt.engines.world import Replica
@@ -76,6 +77,7 @@ LIES: Mapping[str, Sequence[str]] = {
     "withheld": _SNAIL,
     "records-a-stranger": _SNAIL,
     "records-below-threshold": _SNAIL,
+    "records-a-repeated-signer": _SNAIL,
     "records-an-old-entry": _SNAIL,
     "records-a-false-end": _SNAIL,
     "records-a-complaint": _SNAIL,
@@ -92,9 +94,12 @@ RETORTS: Sequence[str] = (
     "stop-by-a-stranger",
     "echo-entry",
     "unasked-blocks",
+    "false-successor",
     "stale-fruit",
     "fruit-again",
 )
+# Whatever a branch has recorded before, these do not fit on it.
+_NEVER_VALID = ("records-a-stranger", "records-below-threshold", "records-a-repeated-signer", "records-itself-twice")
 # Entries and proofs a liar remembers.
 REMEMBERED_MAX = 32
 
@@ -249,31 +254,49 @@ class HybridTrickster:
 
     def _snail_blocks(self, name: str, message: SnailBlock) -> Sequence[Message]:
         block = message.block
-        body = decode_records(self._chain_id, block.transactions)
-        if body.claim.node_id != self.replica.node_id:
+        if decode_records(self._chain_id, block.transactions).claim.node_id != self.replica.node_id:
             return [message]
+        if name == "withheld":
+            return []
+        if name == "false-body":
+            return [SnailBlock(Block(block.header, (*block.transactions, b"\x09")), message.proof)]
+        return [self._falsified(name, block)]
+
+    def _falsified(self, name: str, block: Block) -> SnailBlock:
+        """With other records, as if the nonce had been searched for them."""
+        body = decode_records(self._chain_id, block.transactions)
         proof, complaints, ripe = body.proof, list(body.complaints), list(body.fruits)
-        almanac = self.replica.engine.snail.chain.almanac()
+        newest = max(self.proofs.values(), key=lambda known: known.entry[:2], default=None)
+        day = self.replica.engine.snail.chain.almanac().day.number
         match name:
-            case "withheld":
-                return []
-            case "false-body":
-                return [SnailBlock(Block(block.header, (*block.transactions, b"\x09")), message.proof)]
             case "records-a-stranger":
-                proof = self._own_proof(Entry(almanac.day.number, 1_000, self.random.bytes(32), False))
-            case "records-below-threshold" if self.proofs:
-                proof = self._pick()
-                proof = Proof(proof.entry, proof.signers[:1])
-            case "records-an-old-entry" if self.proofs:
-                proof = self._pick()
-            case "records-a-false-end" if self.proofs:
-                entry = self._pick().entry
-                proof = self._own_proof(entry._replace(ends=True))
+                proof = self._own_proof(Entry(day, 1_000, self.random.bytes(32), False))
+            case "records-below-threshold" if newest is not None:
+                proof = Proof(newest.entry, newest.signers[:1])
+            case "records-a-repeated-signer" if newest is not None:
+                proof = Proof(newest.entry, newest.signers[:1] * max(2, len(newest.signers)))
+            case "records-an-old-entry" if newest is not None:
+                proof = self.random.choice(list(self.proofs.values()))
+            case "records-a-false-end" if newest is not None:
+                proof = self._own_proof(newest.entry._replace(ends=True))
             case "records-a-complaint" | "records-itself-twice":
-                complaints += [self._complaint(almanac.day.number)] * (2 if name == "records-itself-twice" else 1)
+                complaints += [self._complaint(day)] * (2 if name == "records-itself-twice" else 1)
             case "records-a-stale-fruit" | "records-a-fruit-again":
                 ripe += self._stale() if name == "records-a-stale-fruit" else self._again()
-        return [self._sealed(block, encode_records(body.claim, proof, complaints, ripe))]
+        records = encode_records(body.claim, proof, complaints, ripe)
+        header = self.replica.world.seal.seal(replace(block.header, transactions_root=body_root(records)))
+        claims = claims_of(self._chain_id, proof) if proof is not None else ()
+        claims += tuple(complaint.claim for complaint in complaints)
+        return SnailBlock(Block(header, records), claims)
+
+    def _successor(self) -> Sequence[Message]:
+        """A block on our head that costs us nothing, and must not be taken: what it records is false."""
+        snail = self.replica.engine.snail
+        parent, rule = snail.chain.head, snail._engine._rule
+        draft = Draft(parent.timestamp + 1, self.replica.node_id[:20], rule.after(parent), b"liar")
+        block = snail.chain.build(parent, draft)
+        false = self._falsified(self.random.choice(_NEVER_VALID), block)
+        return [false] if false.block.transactions != block.transactions else []
 
     def _stale(self) -> list[Fruit]:
         """A fruit that hangs from a block before the window, as if it had been searched for."""
@@ -294,15 +317,6 @@ class HybridTrickster:
         fruits = decode_records(self._chain_id, block.transactions).fruits if block is not None else ()
         return [self.random.choice(fruits)] if fruits else []
 
-    def _pick(self) -> Proof:
-        return self.random.choice(list(self.proofs.values()))
-
-    def _sealed(self, block: Block, records: tuple[bytes, ...]) -> SnailBlock:
-        """With this body, as if the nonce had been searched for it."""
-        header = self.replica.world.seal.seal(replace(block.header, transactions_root=body_root(records)))
-        signatures = decode_records(self._chain_id, records).signatures
-        return SnailBlock(Block(header, records), signatures)
-
     def _complaint(self, day: int) -> Complaint:
         return Complaint(day, self._sign(complaint_digest(self._chain_id, day)))
 
@@ -318,6 +332,8 @@ class HybridTrickster:
                 return [self._complaint(newest + 1)]
             case "stale-fruit" | "fruit-again":
                 return [FreshFruit(fruit) for fruit in (self._stale() if name == "stale-fruit" else self._again())]
+            case "false-successor":
+                return self._successor()
             case "unasked-blocks":
                 block = snail.block(snail.head.hash)
                 return [SnailBlocks((block,), False, ())] if block is not None and block.number else []
