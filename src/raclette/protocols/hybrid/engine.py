@@ -161,7 +161,7 @@ class HybridEngine:
     def _change_day(self) -> bool:
         """HYB-34: run the inner engine of the day in charge if we have a seat, and no other. True if that is news."""
         current = self.log.next_day(self.log.tip)
-        if current is None:
+        if current is None or self.log.ends_unproved:
             return False
         self._day = current
         seated = self.core.setup.active and self.core.me in current.weights and self.log.may_sign(current)

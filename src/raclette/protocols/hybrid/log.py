@@ -173,7 +173,7 @@ class Log:
         while step is not None and step.number > self.tip.number:
             path.append(step)
             step = self._core.chain.header(step.parent_hash)
-        if step is None or step.hash != self.tip.hash:
+        if step is None or step.hash != self.tip.hash or any(day_of(found) != day.number for found in path):
             if header.number > self.tip.number:
                 self.conflicts += 1
             return []
@@ -392,10 +392,7 @@ class Log:
 
     def look_again(self) -> None:
         """The snail chain or the tip has moved: judge what waits once more."""
-        end = self._almanac.end_of(day_of(self.tip))
-        if end is not None and self.final.number <= end.number < self.tip.number:
-            base = self._ordered.get(end.number)
-            self._give_up(base if base is not None and base.hash == end.block_hash else self.final)
+        self._give_up_what_is_over()
         for held in sorted(self._held.values(), key=lambda held: (held.block.number, held.block.hash)):
             if held.block.hash in self._held:
                 del self._held[held.block.hash]
@@ -408,6 +405,24 @@ class Log:
             self._beyond = None
             if beyond[0] > self.tip.number:
                 self._core.emit(Fetch(beyond[2], beyond[1]))
+
+    def _give_up_what_is_over(self) -> None:
+        """HYB-28: of what is ordered and not proved, all from the first block on whose day has ended below it."""
+        almanac = self._almanac
+        below = self.final
+        for number in sorted(self._ordered):
+            header = self._ordered[number]
+            end = almanac.end_of(day_of(header))
+            if end is not None and end.number < number:
+                self._give_up(below)
+                return
+            below = header
+
+    @property
+    def ends_unproved(self) -> bool:
+        """HYB-34: is the tip the end of its day, and nobody has proved it yet?"""
+        day = marked(self.snail, self.tip)
+        return self.tip.hash != self.final.hash and day is not None and day.number != day_of(self.tip)
 
     def proof_for(self, almanac: Almanac) -> Proof | None:
         """HYB-13: what the next snail block should record: the log of the day that ends, before that of the newest."""
