@@ -5,6 +5,7 @@ become records of ours, and what it lacks is asked of whoever showed us a later 
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
@@ -36,8 +37,19 @@ SIDE_MAX = 1_024
 QUESTION_PATIENCE = 1_000 * MILLISECOND
 # Peers remembered as asked.
 ASKED_MAX = 1_024
+# Answers that one peer may owe us, one for each question: those of a minute on a link that stands still.
+OWED_MAX = 64
 # Bodies of the latest candidates, for nonces that arrive late (as `nakamoto.mining`).
 CANDIDATES_MAX = 4
+
+
+class Asked(NamedTuple):
+    """What a peer was asked: when last, how many answers are to come, and the number of the block up to which a branch
+    has been learned from it, page by page."""
+
+    at: int = -QUESTION_PATIENCE
+    owed: int = 0
+    upto: int = 0
 
 
 class Snail:
@@ -64,8 +76,7 @@ class Snail:
         self._counter = 0
         # Root -> records, of our latest candidates.
         self._candidates: dict[bytes, tuple[bytes, ...]] = {}
-        # peer -> when we asked it last.
-        self._asked: dict[bytes, int] = {}
+        self._asked: dict[bytes, Asked] = {}
 
     # --- the proof-of-work engine ---------------------------------------------------------------------------------
 
@@ -172,18 +183,20 @@ class Snail:
 
     def on_blocks(self, peer: bytes, answer: SnailBlocks) -> None:
         """What we asked for."""
-        if peer not in self._asked:
+        asked = self._asked.get(peer, Asked())
+        if not asked.owed:
             self._core.accuse(peer, "snail-unasked")
             return
-        # A second answer may come, to a question that was repeated; the next question need not wait.
-        self._asked[peer] = self._core.now - QUESTION_PATIENCE
-        before = len(self.chain)
+        # The next question need not wait.
+        self._asked[peer] = asked._replace(at=self._core.now - QUESTION_PATIENCE, owed=asked.owed - 1)
         for block in answer.blocks:
             if not self._is_shaped(peer, block):
                 return
             self.feed(BlockReceived(self._core.now, peer, block, b""))
-        if answer.more and len(self.chain) > before:
-            self.ask(peer, b"")
+        last = answer.blocks[-1] if answer.blocks else None
+        if answer.more and last is not None and last.number > asked.upto and self.chain.header(last.hash) is not None:
+            # The next page: our own branch does not name the blocks of a lighter one, so the last of them does.
+            self.ask(peer, b"", last)
 
     def _is_shaped(self, peer: bytes, block: Block) -> bool:
         """Before an orphan is kept for its parent."""
@@ -194,16 +207,18 @@ class Snail:
             return False
         return True
 
-    def ask(self, peer: bytes, target: bytes) -> None:
-        """HYB-7: for the blocks that lead to `target`, or to the peer's head."""
+    def ask(self, peer: bytes, target: bytes, above: Block | None = None) -> None:
+        """HYB-7: for the blocks that lead to `target`, or to the peer's head; of those only what is above `above`."""
         core = self._core
-        if peer == core.me or core.now - self._asked.get(peer, -QUESTION_PATIENCE) < QUESTION_PATIENCE:
+        asked = self._asked.get(peer, Asked())
+        if peer == core.me or core.now - asked.at < QUESTION_PATIENCE:
             return
         self._asked.pop(peer, None)
-        self._asked[peer] = core.now
+        self._asked[peer] = Asked(core.now, min(asked.owed + 1, OWED_MAX), above.number if above is not None else 0)
         if len(self._asked) > ASKED_MAX:
             del self._asked[next(iter(self._asked))]
-        core.emit(Send(peer, SnailQuestion(self.chain.locator(), target)))
+        known = (above.hash,) if above is not None else ()
+        core.emit(Send(peer, SnailQuestion((*known, *self.chain.locator()), target)))
 
     def on_question(self, peer: bytes, question: SnailQuestion) -> None:
         """HYB-7: an answer of bounded size."""

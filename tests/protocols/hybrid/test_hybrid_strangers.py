@@ -1,0 +1,125 @@
+"""One engine by itself, with what strangers, liars and crashes may bring: found by reading the code as an adversary."""
+
+from collections.abc import Iterable
+
+from raclette.chain.block import Block
+from raclette.engine.contract import EngineSetup
+from raclette.engine.effects import Accuse, Adopt, Effect, Finalize, Persist, Seal, Send
+from raclette.engine.events import Event, Received, Sealed, Started, TimerFired
+from raclette.engine.lightchain import LightChain
+from raclette.primitives.signing import IdealSignatures
+from raclette.primitives.units import SECOND
+from raclette.protocols.hybrid import HybridEngine, make_engine
+from raclette.protocols.hybrid.messages import SnailBlock, SnailBlocks, SnailQuestion
+from raclette.protocols.nakamoto.mining import MINE
+
+WORLD = IdealSignatures(b"strangers")
+IDS = [bytes((number + 1,)) * 32 for number in range(4)]
+STRANGER = bytes((99,)) * 32
+# A difficulty of 1 holds for every nonce, so a story mines what it wants.
+PARAMETERS = {
+    "validators": ["0x" + node_id.hex() for node_id in IDS],
+    "committee_size": 4,
+    "stable_depth": 2,
+    "patience": 2,
+    "difficulty_rule": "fixed",
+    "initial_difficulty": 1,
+    "block_interval_s": 1,
+}
+
+
+class Lone:
+    """An engine with a chain and a disk, whose effects are carried out or remembered."""
+
+    def __init__(self, node_id: bytes = IDS[0], before: "Lone | None" = None) -> None:
+        """`before`: what a crash left."""
+        self.chain: LightChain = before.chain.durable_copy() if before is not None else LightChain()
+        self.records: dict[bytes, bytes] = dict(before.records) if before is not None else {}
+        self.now: int = before.now if before is not None else SECOND
+        self.sought: Seal | None = None
+        setup = EngineSetup(PARAMETERS, self.chain, WORLD.signer(node_id), bytes(20), dict(self.records))
+        self.engine: HybridEngine = make_engine(setup)
+        self.feed(Started(self.now))
+
+    def feed(self, event: Event) -> list[Effect]:
+        effects = list(self.engine.handle(event))
+        for effect in effects:
+            match effect:
+                case Persist(key, None):
+                    self.records.pop(key, None)
+                case Persist(key, value) if value is not None:
+                    self.records[key] = value
+                case Adopt(block_hash):
+                    self.chain.adopt(block_hash)
+                case Finalize(block_hash, certificate):
+                    self.chain.finalize(block_hash, certificate)
+                case Seal():
+                    self.sought = effect
+                case _:
+                    pass
+        return effects
+
+    def hear(self, peer: bytes, message: object) -> list[Effect]:
+        return self.feed(Received(self.now, peer, message))  # type: ignore[arg-type]  # a message of ours
+
+    def mine(self, blocks: int = 1) -> list[Block]:
+        """So many snail blocks of our own, a second apart."""
+        found = []
+        for _ in range(blocks):
+            self.now += SECOND
+            self.engine.core.now = self.now
+            self.engine.snail.renew()
+            self.engine.snail.feed(TimerFired(self.now, MINE))
+            for effect in self.engine.core.take_effects():
+                if isinstance(effect, Seal):
+                    self.sought = effect
+            assert self.sought is not None
+            self.feed(Sealed(self.now, self.sought.header))
+            block = self.engine.snail.chain.block(self.engine.snail.chain.head.hash)
+            assert block is not None
+            found.append(block)
+        return found
+
+
+def accused(effects: Iterable[Effect]) -> list[str]:
+    return [effect.reason for effect in effects if isinstance(effect, Accuse)]
+
+
+def sent(effects: Iterable[Effect], kind: type) -> list[object]:
+    return [effect.message for effect in effects if isinstance(effect, Send) and isinstance(effect.message, kind)]
+
+
+def answer(asked: Lone, asker: Lone, effects: Iterable[Effect]) -> list[Effect]:
+    """Carry questions and answers to and fro until nobody asks any more."""
+    log: list[Effect] = []
+    questions = sent(effects, SnailQuestion)
+    while questions:
+        replies = [reply for question in questions for reply in sent(asked.hear(STRANGER, question), SnailBlocks)]
+        asked.now += SECOND  # not more questions than are answered
+        asker.now = max(asker.now, asked.now)
+        heard = [effect for reply in replies for effect in asker.hear(IDS[1], reply)]
+        log += heard
+        questions = sent(heard, SnailQuestion)
+    return log
+
+
+def test_a_branch_that_is_longer_than_an_answer_is_learned_page_by_page() -> None:
+    """HYB-7. Each page began at the fork again, so whoever had mined more than a page alone never came back."""
+    here, there = Lone(IDS[0]), Lone(IDS[1])
+    here.mine(200)
+    blocks = there.mine(300)
+    here.now = there.now = max(here.now, there.now)
+    answer(there, here, here.hear(IDS[1], SnailBlock(blocks[-1], ())))
+    assert here.engine.snail.chain.head.hash == blocks[-1].hash
+
+
+def test_nobody_sends_more_answers_than_were_asked() -> None:
+    """HYB-7."""
+    here, there = Lone(IDS[0]), Lone(IDS[1])
+    blocks = there.mine(3)
+    here.now = there.now
+    assert sent(here.hear(IDS[1], SnailBlock(blocks[-1], ())), SnailQuestion)
+    reply = SnailBlocks(tuple(blocks), False, ())
+    assert accused(here.hear(IDS[1], reply)) == []
+    assert here.engine.snail.chain.head.hash == blocks[-1].hash
+    assert accused(here.hear(IDS[1], reply)) == ["snail-unasked"]
