@@ -2,6 +2,7 @@
 
 from raclette.lab.mutants import (
     ballot,
+    hybrid,
     ledger,
     ledger_coins,
     ledger_poll,
@@ -32,6 +33,7 @@ _FAMILIES = (
     senate,
     simplex,
     ballot,
+    hybrid,
 )
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for family in _FAMILIES for mutant in family.MUTANTS)
 

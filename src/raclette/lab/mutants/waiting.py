@@ -95,18 +95,6 @@ WAITING: tuple[Waiting, ...] = (
         "waits for asynchronous agreement",
     ),
     Waiting(
-        "S1",
-        "a committee drawn from a suffix that is not stable",
-        "Pass & Shi 2017 (hybrid consensus); TrueChain",
-        "waits for committees",
-    ),
-    Waiting(
-        "S2",
-        "committees do not agree on the height at which they change",
-        "Pass & Shi 2017 (hybrid consensus)",
-        "waits for committees",
-    ),
-    Waiting(
         "S5",
         "a light client accepts an overlap of a third outside its trusting period",
         "CometBFT light client specification",
@@ -117,12 +105,6 @@ WAITING: tuple[Waiting, ...] = (
         "several algorithms retarget each for itself on one clock",
         "Verge, April and May 2018",
         "cannot be: there is one proof-of-work function",
-    ),
-    Waiting(
-        "N10",
-        "the freshness of fruits is not checked",
-        "Pass & Shi, PODC 2017 (FruitChains)",
-        "waits for FruitChains",
     ),
     Waiting(
         "F1",

@@ -110,11 +110,12 @@ class Hybrid:
             at = random.below(duration)
             steps.append(Hush(at, lasting, (*_INSIDE, "entry"), tuple(range(schedule.places))))
             duration = max(duration, at + lasting)
-        elif random.chance(1, 3):
+        elif random.chance(1, 2):
             # What the inner engine is sure of by one kind of message, it is sure of late: also at the end of a day.
+            phases = (*(Pbft if given["inner"] == "pbft" else Simplex).phases, "entry")
             deaf = random.sample(range(schedule.places), random.between(schedule.places - 1, schedule.places))
             lasting = random.between(1, given["committee_size"] + stable) * 1_000 * INTERVAL_S
-            steps.append(Hush(random.below(duration), lasting, (random.choice(self.phases),), tuple(sorted(deaf))))
+            steps.append(Hush(random.below(duration), lasting, (random.choice(phases),), tuple(sorted(deaf))))
         return replace(schedule, parameters=given, steps=tuple(steps), duration=duration)
 
     def parameters(self, drawn: Mapping[str, Any], ids: Sequence[bytes]) -> dict[str, Any]:
