@@ -56,9 +56,13 @@ class _Swarm:
         lying = random.chance(3, 4) and any(name in self.features for name in ("twins", "lies", "retorts", "amnesia"))
         bound = adapter.liars_max(self.nodes)
         self.liars = sorted(random.sample(range(self.nodes), random.between(1, bound))) if lying and bound else []
+        if self.liars and random.chance(1, 2):
+            # Whoever leads next, when the first leader fails, is worth more to an attacker than the others.
+            self.liars = sorted({1, *self.liars[1:]})
         self.twins = [liar for liar in self.liars if "twins" in self.features and random.chance(3, 4)]
         # Swarms of lies too: a few that are told again and again do more than one of each.
-        self.lies = random.sample(list(adapter.lies), random.between(1, LIES_MAX)) if adapter.lies else []
+        sayings = [*adapter.lies, *adapter.retorts]
+        self.lies = random.sample(sayings, random.between(1, LIES_MAX)) if sayings else []
         self.observers = 1 if "observers" in self.features and random.chance(1, 2) else 0
         self.steps: list[Step] = []
         self.submitted = 0
@@ -194,7 +198,9 @@ def _retorts(swarm: _Swarm, length: int) -> list[Step]:
         return []
     random = swarm.random
     place, name = random.choice(swarm.lying_places()), random.choice(swarm.adapter.retorts)
-    return [Lie(*swarm.window(length), place, name, _fooled(swarm))]
+    at, lasting = swarm.window(length)
+    # An answer may have to wait for what it answers: half of these liars go on until the end.
+    return [Lie(at, lasting if random.chance(1, 2) else 0, place, name, _fooled(swarm))]
 
 
 def _fooled(swarm: _Swarm) -> tuple[int, ...]:

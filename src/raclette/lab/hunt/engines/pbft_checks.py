@@ -62,12 +62,13 @@ def require_quorum(replica: Replica, claims: Sequence[Claim], what: str) -> None
 
 class Honesty(Checker):
     """An honest replica never signs two different PREPAREs or COMMITs for one (view, height), crash or not; never votes
-    in a view that it has left; and never votes below the block that its view started from (spec/pbft.md: what makes
-    one certificate speak for a block's whole ancestry)."""
+    in a view that it has left; has one base in each view that it votes in (PBFT-34, 41); and never votes below it
+    (spec/pbft.md: what makes one certificate speak for a block's whole ancestry)."""
 
     def __init__(self) -> None:
         self.said_hash: dict[tuple[str, int, int, int], bytes] = {}
         self.left: dict[int, int] = {}
+        self.bases: dict[tuple[int, int], tuple[int, bytes]] = {}
 
     def said(self, replica: Replica, message: Message) -> None:
         if isinstance(message, PrePrepare):
@@ -90,6 +91,11 @@ class Honesty(Checker):
         if isinstance(vote, Prepare) and vote.view == core.view and vote.height < core.base_height:
             detail = f"{replica.name} voted on block {vote.height} in view {vote.view}, based on {core.base_height}"
             raise Violation("view-base", detail, replica.number)
+        if vote.view == core.view and core.active:
+            base = (core.base_height, core.base_hash)
+            if self.bases.setdefault((replica.number, vote.view), base) != base:
+                detail = f"{replica.name} votes in view {vote.view} on two bases, the second block {base[0]}"
+                raise Violation("view-base", detail, replica.number)
 
 
 class Evidence(Checker):

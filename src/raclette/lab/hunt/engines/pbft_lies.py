@@ -29,6 +29,7 @@ from raclette.protocols.pbft.messages import (
     Vote,
 )
 from raclette.protocols.pbft.quorum import Certificate
+from raclette.protocols.pbft.views import choose_base
 
 _VOTES = ("prepare", "commit")
 LIES: Mapping[str, Sequence[str]] = {
@@ -57,6 +58,14 @@ LIES: Mapping[str, Sequence[str]] = {
 RETORTS: Sequence[str] = ("eager-commit", "echo-vote", "lonely-commit", "second-new-view")
 # Messages a liar remembers of each sort.
 REMEMBERED_MAX = 32
+
+
+def _rank_of(certificate: Certificate | None) -> tuple[int, int]:
+    return (-1, -1) if certificate is None else certificate.rank
+
+
+def _rank_shown(change: ViewChange) -> tuple[int, int]:
+    return _rank_of(change.prepared)
 
 
 class PbftTrickster:
@@ -249,8 +258,32 @@ class PbftTrickster:
             others = self.random.sample([change for change in everybody if change.sender != self.me], len(everybody))
             chosen = [known[self.me], *others[: core.committee.quorum - 1]]
             chosen.sort(key=lambda change: change.sender)
-        digest = core.committee.new_view_digest(message.view, b"".join(change.claim.signature for change in chosen))
-        return core.codec.make_new_view(message.view, tuple(chosen), core.sign(digest).signature)
+        return self._make_new_view(message.view, chosen)
+
+    def _second_new_view(self, first: NewView) -> NewView:
+        """From a quorum that shows another block prepared than the first one did, if there is one: those who know
+        least or those who know most, with what the liar itself knows or without it."""
+        core, view = self.core, first.view
+        known = {change.sender: change for change in first.view_changes} | self.changes.get(view, {})
+        known.pop(self.me, None)
+        others = sorted(known.values(), key=_rank_shown)
+        own = [None, *(certificate for certificate in self._own_certificates() if certificate.view < view)]
+        size = core.committee.quorum - 1
+        start = core.chain.genesis
+        before = choose_base(first.view_changes, start)[:2]
+        quorums = [
+            (self._make_change(view, None, prepared), *chosen)
+            for prepared in (own[0], max(own, key=_rank_of))
+            for chosen in (others[:size], others[len(others) - size :])
+        ]
+        different = [changes for changes in quorums if choose_base(changes, start)[:2] != before]
+        changes = sorted(self.random.choice(different or quorums), key=lambda change: change.sender)
+        return self._make_new_view(view, changes)
+
+    def _make_new_view(self, view: int, changes: Sequence[ViewChange]) -> NewView:
+        core = self.core
+        digest = core.committee.new_view_digest(view, b"".join(change.claim.signature for change in changes))
+        return core.codec.make_new_view(view, tuple(changes), core.sign(digest).signature)
 
     def retorts(self, name: str, message: Message) -> Sequence[Message]:
         core = self.core
@@ -262,7 +295,7 @@ class PbftTrickster:
             ]
         if name == "second-new-view" and isinstance(message, Prepare | Commit) and core.is_primary:
             # Another quorum for the view that all are in (4.4: a view has one NEW-VIEW).
-            return [] if core.new_view is None else [self._false_new_view(name, core.new_view)]
+            return [] if core.new_view is None else [self._second_new_view(core.new_view)]
         if name == "echo-vote" and isinstance(message, Prepare | Commit):
             return [self._vote(message, message.view, message.height, message.block_hash)]
         if name == "lonely-commit" and isinstance(message, PrePrepare):

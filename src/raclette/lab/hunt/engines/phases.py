@@ -9,7 +9,8 @@ one small cast of replicas to whom all of it happens, so that whoever was alone 
 next.
 
 A liar here may be nothing worse than a deserter: it keeps to the protocol, and is gone when everything heals, so that
-the others must do without it.
+the others must do without it. One that speaks has what it says from the same few rounds: it leads one of those that
+come after the trouble, and says a few things all the time.
 """
 
 from dataclasses import replace
@@ -19,7 +20,7 @@ from raclette.lab.hunt.engines.schedule import EngineSchedule
 from raclette.lab.hunt.engines.steps import Crash, Lie, PhaseCut, RoundCut, Step, Submit
 from raclette.primitives.randomness import Random
 
-_STREAM = 104
+_STREAM, _STREAM_LIES = 104, 105
 SIZES = (4, 4, 4, 4, 4, 5, 7)
 # Rounds for which trouble is drawn, and heights that may pass untroubled before it.
 ROUNDS = (2, 2, 3, 4)
@@ -28,6 +29,8 @@ UNTROUBLED_MAX = 2
 LINGERING = 4
 # Replicas to whom things happen.
 CAST = 2
+# Things that one liar says who does not say all it could.
+SAYINGS_MAX = 3
 SUBMITS_MIN, SUBMITS_MAX = 3, 8
 
 
@@ -52,6 +55,12 @@ class _Play:
         # Half of them are of those to whom nothing else happens.
         others = [place for place in range(self.nodes) if place not in self.cast or random.chance(1, 2)]
         self.liars = sorted(random.sample(others, random.between(1, bound))) if lying else []
+        self.tongues = Random(seed, _STREAM_LIES)
+        self.speaks = lying and self.tongues.chance(1, 2)
+        if self.speaks:
+            # Protocols whose rounds have leaders take turns in the order of their numbers. The sooner the better.
+            leader = (1 + min(self.tongues.below(self.rounds), self.tongues.below(self.rounds))) % self.nodes
+            self.liars = sorted({leader, *self.liars[1:]})
 
     def draw(self, seed: int) -> EngineSchedule:
         random = self.random
@@ -89,10 +98,11 @@ class _Play:
         return steps
 
     def _absent(self, number: int) -> int | None:
-        """Whoever alone got past a phase of the round before, more often than anybody else."""
+        """Whoever alone got past a phase of the round before, more often than others; but where the next leader lies,
+        it is the leader who decides what the others learn of that."""
         random = self.random
         if self.ahead is not None and random.chance(3, 4):
-            return self.ahead
+            return None if self.speaks and random.chance(3, 4) else self.ahead
         return random.choice(self.cast) if random.chance(2 if number else 1, 4) else None
 
     def _deaf(self) -> tuple[int, ...]:
@@ -108,15 +118,22 @@ class _Play:
                 return tuple(place for place in range(self.nodes) if place != one)
 
     def _lies(self) -> list[Step]:
-        """A third of the liars say one thing all the time, to some; a few stop before everything heals."""
+        """Half of the casts of liars speak, each with a few sayings; a few liars stop before everything heals."""
         random = self.random
         steps: list[Step] = []
         for liar in self.liars:
-            if random.chance(1, 3):
-                steps.append(Lie(0, 0, liar, random.choice(list(self.adapter.lies)), self._deaf()))
+            if self.speaks:
+                steps += [Lie(0, 0, liar, name, self._deaf()) for name in self._sayings()]
             if random.chance(1, 4):
                 steps.append(Crash(random.below(self.duration), 0, liar))
         return steps
+
+    def _sayings(self) -> list[str]:
+        """Some lies; or one, and all that it could say unasked, where a leader's own offers are."""
+        random, lies, retorts = self.tongues, list(self.adapter.lies), list(self.adapter.retorts)
+        if retorts and random.chance(1, 2):
+            return [*random.sample(lies, 1), *retorts]
+        return random.sample([*lies, *retorts], random.between(1, SAYINGS_MAX))
 
     def _submits(self) -> list[Step]:
         """To everybody; half of them early, so that several blocks are under way at once."""

@@ -16,7 +16,7 @@ from raclette.primitives.randomness import Random
 from raclette.primitives.units import MILLISECOND
 
 _STREAM_TRICKS = 1 << 50
-# Answers of one lie: liars may answer each other's answers, and that must end.
+# Messages that one lie answers: liars may answer each other's answers, and that must end.
 RETORTS_MAX = 20
 
 
@@ -338,8 +338,9 @@ class Stage:
         self._mind(replica).overhear(message)
         for lie in self._lies:
             if lie.place == replica.place and lie.lie in self.adapter.retorts and self._retorts[lie] < RETORTS_MAX:
-                self._retorts[lie] += 1
-                for answer in self._mind(replica).retorts(lie.lie, message):
+                answers = self._mind(replica).retorts(lie.lie, message)
+                self._retorts[lie] += bool(answers)
+                for answer in answers:
                     self.tally[f"lie:{lie.lie}"] += 1
                     for place in lie.fooled:
                         if place < len(self.world.instances) and place != replica.place:
