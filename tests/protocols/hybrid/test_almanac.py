@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from raclette.primitives.errors import InvalidBlock
-from raclette.protocols.hybrid.almanac import Almanac, Entry, Rules, Said, in_charge
+from raclette.protocols.hybrid.almanac import Almanac, Day, End, Entry, Past, Rules, Said, in_charge
 from raclette.protocols.hybrid.parameters import Parameters
 from raclette.protocols.parameters import parse_parameters
 
@@ -149,3 +149,21 @@ def test_who_is_in_charge_follows_from_the_last_block_and_what_is_settled() -> N
     assert behind.number == 2
     assert in_charge(almanac, (4, b"other" + bytes(27)), first) is None
     assert in_charge(almanac, (5, b"%32d" % 5), first) is None
+
+
+def test_a_day_of_long_ago_is_found_in_few_steps() -> None:
+    """A stranger's message about day 1 must not cost a walk through years."""
+    past: Past | None = None
+    for number in range(1, 2_001):
+        past = Past(Day(number, number, hash_of(number), ()), End(number, number, hash_of(number), False, number), past)
+    almanac = FIRST._replace(day=Day(2_001, 2_001, hash_of(2_001), ()), past=past)
+    assert [day.number for number in range(1, 2_002) if (day := almanac.find(number)) is not None] == [*range(1, 2_002)]
+    assert all((end := almanac.end_of(number)) is not None and end.day == number for number in range(1, 2_001))
+    assert [almanac.find(number) for number in (0, 2_002, 2**64 - 1)] == [None] * 3
+    assert almanac.end_of(2_001) is None
+    for number in (1, 2, 1_000, 1_999):
+        steps, step = 0, past
+        while step is not None and step.day.number > number:
+            jump = step.jump
+            step, steps = (jump if jump is not None and jump.day.number >= number else step.before), steps + 1
+        assert steps <= 40

@@ -64,12 +64,23 @@ class End(NamedTuple):
     at: int
 
 
-class Past(NamedTuple):
-    """A day that is over, and those before it."""
+class Past:
+    """A day that is over, and those before it. `jump` leads further down, so that any of n days is found in about
+    log n steps (Myers, "An applicative random-access stack", 1983): strangers ask for days of long ago."""
 
-    day: Day
-    end: End
-    before: "Past | None"
+    __slots__ = ("before", "day", "end", "jump")
+
+    def __init__(self, day: Day, end: End, before: "Past | None") -> None:
+        self.day = day
+        self.end = end
+        self.before = before
+        self.jump = before
+        near = before.jump if before is not None else None
+        far = near.jump if near is not None else None
+        if before is not None and near is not None and far is not None:
+            number = near.day.number
+            if before.day.number - number == number - far.day.number:
+                self.jump = far
 
 
 class Almanac(NamedTuple):
@@ -97,14 +108,23 @@ class Almanac(NamedTuple):
 
     def find(self, number: int) -> Day | None:
         """The day of that number, if it is elected."""
-        return next((day for day in self.days() if day.number == number), None) if number > 0 else None
+        for day in (self.day, self.before):
+            if day is not None and day.number == number:
+                return day
+        past = self._past(number)
+        return past.day if past is not None else None
 
     def end_of(self, number: int) -> End | None:
         """How that day ended, if it has."""
+        past = self._past(number)
+        return past.end if past is not None else None
+
+    def _past(self, number: int) -> Past | None:
         past = self.past
-        while past is not None and past.end.day > number:
-            past = past.before
-        return past.end if past is not None and past.end.day == number else None
+        while past is not None and past.day.number > number:
+            jump = past.jump
+            past = jump if jump is not None and jump.day.number >= number else past.before
+        return past if past is not None and past.day.number == number else None
 
     def record_of(self, day: int) -> Entry | None:
         """The highest entry of an unended day that is on the snail chain."""
