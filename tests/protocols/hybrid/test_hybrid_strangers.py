@@ -7,10 +7,19 @@ from raclette.engine.contract import EngineSetup
 from raclette.engine.effects import Accuse, Adopt, Effect, Finalize, Persist, Seal, Send
 from raclette.engine.events import Event, Received, Sealed, Started, TimerFired
 from raclette.engine.lightchain import LightChain
-from raclette.primitives.signing import IdealSignatures
+from raclette.primitives.signing import Claim, IdealSignatures
 from raclette.primitives.units import SECOND
 from raclette.protocols.hybrid import HybridEngine, make_engine
-from raclette.protocols.hybrid.messages import SnailBlock, SnailBlocks, SnailQuestion
+from raclette.protocols.hybrid.almanac import Entry
+from raclette.protocols.hybrid.messages import (
+    Complaint,
+    Signed,
+    SnailBlock,
+    SnailBlocks,
+    SnailQuestion,
+    complaint_digest,
+    entry_digest,
+)
 from raclette.protocols.nakamoto.mining import MINE
 
 WORLD = IdealSignatures(b"strangers")
@@ -123,3 +132,21 @@ def test_nobody_sends_more_answers_than_were_asked() -> None:
     assert accused(here.hear(IDS[1], reply)) == []
     assert here.engine.snail.chain.head.hash == blocks[-1].hash
     assert accused(here.hear(IDS[1], reply)) == ["snail-unasked"]
+
+
+def test_who_follows_another_branch_is_not_accused_for_the_committee_that_it_elected() -> None:
+    """After a partition the first words of either side are about seats that the other has not heard of. Whoever was
+    banned for them could not say what heals it."""
+    here = Lone()
+    here.mine(12)
+    day = here.engine.snail.chain.almanac().day
+    assert day.number >= 2
+    assert STRANGER not in day.weights
+    entry = Entry(day.number, 1, bytes(32), False)
+    signer = WORLD.signer(STRANGER)
+    claim = Claim(STRANGER, entry_digest(1, entry), signer.sign(entry_digest(1, entry)))
+    complaint = Claim(STRANGER, complaint_digest(1, day.number), signer.sign(complaint_digest(1, day.number)))
+    assert accused(here.hear(IDS[1], Signed(entry, claim))) == []
+    assert accused(here.hear(IDS[1], Complaint(day.number, complaint))) == []
+    assert here.engine.snail.complaints == {}
+    assert here.engine.log._signed == {}
