@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from raclette.chain.block import Block
-from raclette.engine.contract import EngineSetup
+from raclette.engine.contract import Draft, EngineSetup
 from raclette.engine.effects import Accuse, Adopt, Effect, Finalize, Persist, Seal, Send
 from raclette.engine.events import Event, Received, Sealed, Started, TimerFired
 from raclette.engine.lightchain import LightChain
@@ -11,15 +11,19 @@ from raclette.primitives.signing import Claim, IdealSignatures
 from raclette.primitives.units import SECOND
 from raclette.protocols.hybrid import HybridEngine, make_engine
 from raclette.protocols.hybrid.almanac import Entry
+from raclette.protocols.hybrid.day import nonce_of
+from raclette.protocols.hybrid.log import RECORD
 from raclette.protocols.hybrid.messages import (
     Complaint,
     Signed,
     SnailBlock,
     SnailBlocks,
     SnailQuestion,
+    Unproven,
     complaint_digest,
     entry_digest,
 )
+from raclette.protocols.hybrid.snail import encode_block
 from raclette.protocols.nakamoto.mining import MINE
 
 WORLD = IdealSignatures(b"strangers")
@@ -150,3 +154,41 @@ def test_who_follows_another_branch_is_not_accused_for_the_committee_that_it_ele
     assert accused(here.hear(IDS[1], Complaint(day.number, complaint))) == []
     assert here.engine.snail.complaints == {}
     assert here.engine.log._signed == {}
+
+
+def block_of(lone: Lone, day: int, elected: int) -> Block:
+    """A block on genesis that day `day` orders, and that names the election of `elected`."""
+    named = lone.engine.snail.chain.almanac().find(elected)
+    assert named is not None
+    draft = Draft(timestamp=lone.now // SECOND, mix_hash=named.snail_hash, nonce=nonce_of(day))
+    return lone.chain.build(lone.chain.genesis, draft)
+
+
+def test_a_member_restarted_behind_an_end_that_nobody_proved_goes_on_with_its_day() -> None:
+    """HYB-34, HYB-51: without its vote the others might never be sure of the end."""
+    here = Lone()
+    here.mine(7)
+    assert here.engine.run is not None
+    end = block_of(here, 1, 2)
+    here.engine.log.ordered(here.engine.run.day, end.header)
+    here.feed(Received(here.now, STRANGER, Unproven(1)))
+    assert here.chain.head.hash == end.hash
+    again = Lone(before=here)
+    assert again.engine.log.tip.hash == end.hash
+    assert again.engine.run is not None
+    assert again.engine.run.day.number == 1
+    assert again.engine.validators() == tuple(IDS)
+
+
+def test_of_two_blocks_for_one_place_a_restarted_member_takes_up_that_of_the_later_day() -> None:
+    """HYB-28, HYB-51: the other one was given up when its day was closed below it; its record stays until the place
+    is final."""
+    here = Lone()
+    here.mine(14)
+    assert (settled := here.engine.snail.chain.almanac().end_of(1)) is not None
+    assert settled.forced
+    given_up, ordered = block_of(here, 1, 1), block_of(here, 2, 2)
+    for block in (given_up, ordered):
+        here.records[RECORD + block.hash] = encode_block(block)
+    again = Lone(before=here)
+    assert again.engine.log.tip.hash == ordered.hash

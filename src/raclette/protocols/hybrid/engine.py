@@ -160,8 +160,9 @@ class HybridEngine:
 
     def _change_day(self) -> bool:
         """HYB-34: run the inner engine of the day in charge if we have a seat, and no other. True if that is news."""
-        current = self.log.next_day(self.log.tip)
-        if current is None or self.log.ends_unproved:
+        unproved = self.log.ends_unproved
+        current = self._day_of_tip() if unproved else self.log.next_day(self.log.tip)
+        if current is None:
             return False
         self._day = current
         seated = self.core.setup.active and self.core.me in current.weights and self.log.may_sign(current)
