@@ -212,6 +212,7 @@ class HybridEngine:
         run, tip = self.run, self.log.tip.number
         if tip > self.log.final.number and self.core.setup.active:
             self.log.repeat(self._day_of_tip())
+        self.log.ask_again()
         stands, self._ticked = self._ticked == tip, tip
         if run is not None and stands and self.core.chain.has_pending(self.log.tip):
             self._complain(run.day)

@@ -304,10 +304,10 @@ class Log:
         elif header.parent_hash == self.final.hash:
             self._take_next(peer, block, proof)
         elif peer is not None and header.number > self.tip.number and header.hash not in self._held:
+            kept = self._hold(peer, block, proof)
             # Its ancestors come in answer to one question, asked for the lowest block that hangs in the air.
-            if header.parent_hash not in self._held:
+            if kept and header.parent_hash not in self._held:
                 self._core.emit(Fetch(peer, header.hash))
-            self._hold(peer, block, proof)
 
     def _take_ordered(self, peer: bytes | None, header: Header, proof: Proof) -> None:
         """Proofs are taken in order, so that every block of the log has one."""
@@ -349,13 +349,15 @@ class Log:
             return False
         return True
 
-    def _hold(self, peer: bytes, block: Block, proof: Proof) -> None:
+    def _hold(self, peer: bytes, block: Block, proof: Proof) -> bool:
+        """True if there was room."""
         number = block.number
         if self._beyond is None or number > self._beyond[0]:
             self._beyond = (number, block.hash, peer)
         of_peer = sum(held.peer == peer for held in self._held.values())
         if number > self.tip.number and len(self._held) < HELD_MAX and of_peer < HELD_PER_PEER:
             self._held.setdefault(block.hash, Held(peer, block, proof))
+        return block.hash in self._held
 
     def _finalize(self, header: Header, proof: Proof) -> None:
         """HYB-22: nobody reverts it any more."""
@@ -423,6 +425,14 @@ class Log:
         """HYB-34: is the tip the end of its day, and nobody has proved it yet?"""
         day = marked(self.snail, self.tip)
         return self.tip.hash != self.final.hash and day is not None and day.number != day_of(self.tip)
+
+    def ask_again(self) -> None:
+        """HYB-26: for what leads to the lowest block that hangs in the air, in case an answer was lost."""
+        lowest = min(self._held.values(), key=lambda held: (held.block.number, held.block.hash), default=None)
+        if lowest is not None and lowest.peer is not None and lowest.block.parent_hash != self.final.hash:
+            self._core.emit(Fetch(lowest.peer, lowest.block.hash))
+        elif lowest is None and self._beyond is not None and self._beyond[0] > self.tip.number:
+            self._core.emit(Fetch(self._beyond[2], self._beyond[1]))
 
     def proof_for(self, almanac: Almanac) -> Proof | None:
         """HYB-13: what the next snail block should record: the log of the day that ends, before that of the newest."""
