@@ -1,10 +1,12 @@
 """One engine by itself, with what strangers, liars and crashes may bring: found by reading the code as an adversary."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from raclette.chain.block import Block
+from raclette.chain.header import Header
 from raclette.engine.contract import Draft, EngineSetup
-from raclette.engine.effects import Accuse, Adopt, Effect, Finalize, Persist, Seal, Send
+from raclette.engine.effects import Accuse, Adopt, Effect, Finalize, Persist, Publish, Seal, Send
 from raclette.engine.events import Event, Received, Sealed, Started, TimerFired
 from raclette.engine.lightchain import LightChain
 from raclette.primitives.signing import Claim, IdealSignatures
@@ -12,9 +14,12 @@ from raclette.primitives.units import SECOND
 from raclette.protocols.hybrid import HybridEngine, make_engine
 from raclette.protocols.hybrid.almanac import Entry
 from raclette.protocols.hybrid.day import nonce_of
+from raclette.protocols.hybrid.fruits import Claim as FruitClaim
+from raclette.protocols.hybrid.fruits import Fruit, body_root
 from raclette.protocols.hybrid.log import RECORD
 from raclette.protocols.hybrid.messages import (
     Complaint,
+    FreshFruit,
     Signed,
     SnailBlock,
     SnailBlocks,
@@ -44,13 +49,13 @@ PARAMETERS = {
 class Lone:
     """An engine with a chain and a disk, whose effects are carried out or remembered."""
 
-    def __init__(self, node_id: bytes = IDS[0], before: "Lone | None" = None) -> None:
+    def __init__(self, node_id: bytes = IDS[0], before: "Lone | None" = None, **parameters: Any) -> None:
         """`before`: what a crash left."""
         self.chain: LightChain = before.chain.durable_copy() if before is not None else LightChain()
         self.records: dict[bytes, bytes] = dict(before.records) if before is not None else {}
         self.now: int = before.now if before is not None else SECOND
         self.sought: Seal | None = None
-        setup = EngineSetup(PARAMETERS, self.chain, WORLD.signer(node_id), bytes(20), dict(self.records))
+        setup = EngineSetup(PARAMETERS | parameters, self.chain, WORLD.signer(node_id), bytes(20), dict(self.records))
         self.engine: HybridEngine = make_engine(setup)
         self.feed(Started(self.now))
 
@@ -192,3 +197,20 @@ def test_of_two_blocks_for_one_place_a_restarted_member_takes_up_that_of_the_lat
         here.records[RECORD + block.hash] = encode_block(block)
     again = Lone(before=here)
     assert again.engine.log.tip.hash == ordered.hash
+
+
+def test_a_fruit_that_hangs_beside_the_branch_is_not_kept_nor_passed_on() -> None:
+    """HYB-43: a block beside the branch may be cheap, and so would be all fruits that hang from it."""
+    here, there = Lone(fruits=1), Lone(IDS[1], fruits=1)
+    ours = here.mine(3)
+    (beside,) = there.mine()
+    here.hear(IDS[1], SnailBlock(beside, ()))
+    assert here.engine.snail.chain.header(beside.hash) is not None
+
+    def passed_on(pointer: bytes) -> list[Effect]:
+        records = (FruitClaim(STRANGER, pointer, 0).encode(),)
+        fruit = Fruit.of(Header(bytes(32), 4, here.now // SECOND, transactions_root=body_root(records)), records)
+        return [effect for effect in here.hear(IDS[1], FreshFruit(fruit)) if isinstance(effect, Publish)]
+
+    assert passed_on(beside.hash) == []
+    assert len(passed_on(ours[0].hash)) == 1

@@ -31,8 +31,9 @@ RECORD = b"snail/"
 # Blocks and bytes of one answer.
 ANSWER_BLOCKS_MAX = 128
 ANSWER_BYTES_MAX = 64 * 1024
-# How far below the head a block is still taken unasked.
-SIDE_MAX = 1_024
+# How far below the head a block is still taken unasked, and passed on. With `asert` work is the cheaper, the longer ago
+# a block should have been made: so far down a quarter of the head's at the defaults.
+SIDE_MAX = 64
 # A question to one peer is not repeated before this: the answer is on its way.
 QUESTION_PATIENCE = 1_000 * MILLISECOND
 # Peers remembered as asked.
@@ -250,8 +251,9 @@ class Snail:
         self.renew()
 
     def on_fruit(self, fruit: Fruit) -> None:
-        """HYB-43: kept for the next block, and passed on once."""
-        if fruit.hash in self._fruits or not self.orchard.is_wanted(fruit, self.chain.head, self.chain.header):
+        """HYB-43: kept for the next block, and passed on once. Beside the head's branch work may be cheap: what hangs
+        there would push out what others have worked for."""
+        if fruit.hash in self._fruits or not self.orchard.is_wanted(fruit, self.chain.head, self.chain.on_branch):
             return
         self._fruits[fruit.hash] = fruit
         if len(self._fruits) > WAITING_MAX:

@@ -180,6 +180,10 @@ class SnailChain:
             return None
         return self.head.number - leaf.block.number
 
+    def on_branch(self, block_hash: bytes) -> Header | None:
+        """The block, if it is on the head's branch."""
+        return self.header(block_hash) if self.depth_of(block_hash) is not None else None
+
     def locator(self) -> tuple[bytes, ...]:
         """Hashes of the head's branch, newest first: the last few, then ever sparser, and genesis."""
         numbers: list[int] = []
