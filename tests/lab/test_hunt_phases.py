@@ -9,7 +9,7 @@ from raclette.lab.hunt.engines.adapter import find_adapter
 from raclette.lab.hunt.engines.phases import CAST, draw_phases
 from raclette.lab.hunt.engines.play import make_world
 from raclette.lab.hunt.engines.schedule import EngineSchedule
-from raclette.lab.hunt.engines.steps import Lie, PhaseCut, RoundCut, Stage, Step, Submit
+from raclette.lab.hunt.engines.steps import RETORTS_MAX, Lie, PhaseCut, RoundCut, Stage, Step, Submit
 from raclette.lab.hunt.engines.world import EngineWorld
 from raclette.lab.hunt.tactics import TACTICS
 from raclette.lab.hunt.trial import run_schedule
@@ -121,3 +121,30 @@ def test_schedules_are_small_and_mostly_about_two_replicas(protocol: str) -> Non
         deserters += bool(drawn.liars) and not any(isinstance(step, Lie) for step in drawn.steps)
     assert set(kinds) == set(adapter.phases)
     assert 40 < deserters < 160 or not adapter.liars_max(4)
+
+
+@pytest.mark.parametrize("alone", [1, 2, 3])
+def test_a_lying_leader_starts_its_view_twice_and_only_a_bug_follows_it(alone: int) -> None:
+    """One replica alone holds a block prepared; the leader of view 1 shows that to the others once, and once not. The
+    leader hears far more messages before its view than it ever answers, and these do not count."""
+    tactic, others = TACTICS["phases"], tuple(place for place in EVERYBODY if place != alone)
+    late = (Submit(500 + 20 * number, 10 + number, EVERYBODY) for number in range(3))
+    retort = Lie(0, 0, 1, "second-new-view", (0, 2, 3))
+    plan = schedule(PhaseCut(0, ("prepare",), others, above=1), retort, *late, liars=(1,), duration=1_000)
+    healthy = run_schedule(tactic, plan)
+    assert healthy.checkers == ()
+    assert healthy.happened["lie:second-new-view"] == RETORTS_MAX
+    assert run_schedule(tactic, plan, "H6").checkers == ("view-base",)
+
+
+def test_liars_that_speak_lead_one_of_the_next_rounds_and_say_what_nobody_asked() -> None:
+    adapter = find_adapter("pbft")
+    said: Counter[str] = Counter()
+    for seed in range(200):
+        drawn = draw_phases(adapter, seed)
+        lies = [step for step in drawn.steps if isinstance(step, Lie)]
+        said.update({lie.lie for lie in lies})
+        rounds = range(1, 5)
+        assert not lies or any(number % drawn.nodes in drawn.liars for number in rounds)
+    assert all(said[name] > 20 for name in adapter.retorts)
+    assert len(said) > len(adapter.lies)

@@ -11,7 +11,7 @@ from raclette.lab.mutants.contract import Mutant
 from raclette.lab.mutants.planting import PROGRESS, SAFETY, Swap, mutant, with_quorum
 from raclette.primitives.signing import Claim
 from raclette.protocols.committee import Committee
-from raclette.protocols.pbft import ordering
+from raclette.protocols.pbft import ordering, records
 from raclette.protocols.pbft.codec import Codec
 from raclette.protocols.pbft.log import Filing
 from raclette.protocols.pbft.messages import Commit, Prepare, Vote
@@ -21,6 +21,7 @@ _init = Committee.__init__
 _on_vote = Ordering.on_vote
 _check_prepared = Ordering._check_prepared
 _votes = Codec._votes
+_restore = records.restore
 
 
 def _quorum_of_2f(self: Committee, ids: Sequence[bytes], chain_id: int, weights: Sequence[int] = ()) -> None:
@@ -56,6 +57,12 @@ def _any_signatures(votes: Mapping[int, Vote], view: int, block_hash: bytes) -> 
 def _commit_at_f_and_1(self: Ordering, height: int, me: int) -> None:
     committee = self.core.committee
     with_quorum(committee, committee.faults + 1, lambda: _check_prepared(self, height, me))
+
+
+def _restore_at_f_and_1(codec: Codec, kept: Mapping[bytes, bytes]) -> records.Restored:
+    """What it took for prepared it takes for that after a restart too."""
+    state: records.Restored = with_quorum(codec.committee, codec.committee.faults + 1, lambda: _restore(codec, kept))
+    return state
 
 
 def _votes_of_anybody(self: Codec, signers: Any, signatures: Any) -> tuple[tuple[int, bytes], ...]:
@@ -109,7 +116,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "COMMIT at f+1 PREPAREs",
         source="CometBFT evidence specification, after T4: precommit without a polka",
         invariants=(*SAFETY, *PROGRESS),
-        swaps=(Swap(Ordering, "_check_prepared", _commit_at_f_and_1),),
+        swaps=(
+            Swap(Ordering, "_check_prepared", _commit_at_f_and_1),
+            Swap(records, "restore", _restore_at_f_and_1),
+        ),
     ),
     mutant(
         "H5",
