@@ -115,6 +115,16 @@ def test_complaints_of_a_third_elect_at_once() -> None:
     assert two.complaints == frozenset()
 
 
+def test_no_committee_is_smaller_than_the_one_it_replaces_because_the_chain_is_young() -> None:
+    """Two complaints in the second block would elect two seats, of which one liar is a third."""
+    almanac = FIRST
+    for number in range(1, 5):
+        said = Said(complaints=((1, IDS[0]), (1, IDS[1]))) if number == 2 else Said()
+        almanac = RULES.step(almanac, hash_of(number), said, lambda number=number: seats(number)[:number])  # type: ignore[misc]
+        assert almanac.day.number == (1 if number < 4 else 2)
+    assert len(almanac.day.seats) == 4
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [

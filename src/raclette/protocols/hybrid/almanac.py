@@ -248,8 +248,8 @@ class Rules:
         if after.number - after.since < self.length and not deposed:
             return after
         elected = seats()
-        if not elected:
-            return after
+        if len(elected) < min(self.length, len(after.day.seats)):
+            return after  # few seats would be easy to own
         return Almanac(
             number=after.number,
             day=Day(after.day.number + 1, after.number, snail_hash, elected),
