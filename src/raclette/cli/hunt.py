@@ -214,7 +214,7 @@ def _show_replay(config: "HuntConfig", content: Any, outcome: "Outcome", json: b
 def mutants(
     protocol: Annotated[str, typer.Argument(help="Only those of this protocol.")] = "",
     seeds: Annotated[int, typer.Option(min=1, help="Seeds to try for each.")] = 2_000,
-    minutes: Annotated[float, typer.Option(min=0.01, help="Time for each.")] = 1.0,
+    minutes: Annotated[float, typer.Option(min=0.01, help="Time for each; most need seconds.")] = 5.0,
     first: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
     jobs: Jobs = 0,
     only: Annotated[list[str] | None, typer.Option("--only", help="Only this mutant (may be repeated).")] = None,
