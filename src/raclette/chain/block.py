@@ -40,6 +40,17 @@ class Block:
         """RLP list of the raw transactions, as kept in the store."""
         return rlp.encode(self.transactions)
 
+    @property
+    def encoded(self) -> bytes:
+        """RLP of header and body: a whole block as one string."""
+        return rlp.encode([self.header.encoded, self.encoded_body])
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Block":
+        """Inverse of `encoded`. Raises DecodeError."""
+        header, body = rlp.decode_list(data, 2)
+        return cls(Header.decode(rlp.as_bytes(header)), cls.decode_body(rlp.as_bytes(body)))
+
     @staticmethod
     def decode_body(data: bytes) -> tuple[bytes, ...]:
         """The transactions of an encoded body, BLOCK_TRANSACTIONS_MAX at most. Raises DecodeError.

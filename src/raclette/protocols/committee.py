@@ -17,7 +17,7 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from raclette.primitives.errors import DecodeError, Misuse
-from raclette.primitives.rlp import Encodable, Item, as_bytes, bytes_to_int, encode, int_to_bytes
+from raclette.primitives.rlp import Item, as_bytes, bytes_to_int, int_to_bytes
 from raclette.primitives.signing import NODE_ID_BYTES, SIGNATURE_BYTES, Claim
 from raclette.protocols.parameters import ProtocolParameters
 
@@ -165,23 +165,6 @@ class CommitteeParameters(ProtocolParameters):
 
 
 # --- the wire ---------------------------------------------------------------------------------------------------------
-
-
-def frame(kind: int, items: Sequence[Encodable]) -> bytes:
-    """One byte for the kind, then the RLP of the fields."""
-    return bytes((kind,)) + encode(items)
-
-
-def expect(items: list[Item], count: int) -> list[Item]:
-    """Exactly `count` fields. Raises DecodeError."""
-    if len(items) != count:
-        raise DecodeError("rlp-count", f"{len(items)} items where {count} belong")
-    return items
-
-
-def u64(item: Item) -> int:
-    """A canonical integer of at most eight bytes. Raises DecodeError."""
-    return bytes_to_int(item, size_max=8)
 
 
 def encode_votes(votes: Votes) -> tuple[bytes, bytes]:

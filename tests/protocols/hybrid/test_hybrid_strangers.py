@@ -28,7 +28,6 @@ from raclette.protocols.hybrid.messages import (
     complaint_digest,
     entry_digest,
 )
-from raclette.protocols.hybrid.snail import encode_block
 from raclette.protocols.nakamoto.mining import MINE
 
 WORLD = IdealSignatures(b"strangers")
@@ -199,7 +198,7 @@ def test_of_two_blocks_for_one_place_a_restarted_member_takes_up_that_of_the_lat
     assert settled.forced
     given_up, ordered = block_of(here, 1, 1), block_of(here, 2, 2)
     for block in (given_up, ordered):
-        here.records[RECORD + block.hash] = encode_block(block)
+        here.records[RECORD + block.hash] = block.encoded
     again = Lone(before=here)
     assert again.engine.log.tip.hash == ordered.hash
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from raclette.chain.header import EXTRA_DATA_BYTES_MAX, Header
 from raclette.chain.roll import MEMBERS_MAX
 from raclette.engine.message import Message
-from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError, InvalidCertificate, Misuse
-from raclette.primitives.rlp import Encodable, Item, as_bytes, as_list, bytes_to_int, int_to_bytes
+from raclette.primitives.rlp import Encodable, Item, as_bytes, as_list, int_to_bytes
 from raclette.primitives.signing import NODE_ID_BYTES, SIGNATURE_BYTES, Claim
 from raclette.protocols.ballot.certificate import CERTIFICATE_BYTES_MAX, claims_of, decode_certificate
 from raclette.protocols.ballot.messages import Ballots, Candidate, Elected, Question, Vote, vote_digest
+from raclette.protocols.wire import expect, frame, read, u64
 
 CANDIDATE, VOTE, BALLOTS, ELECTED, QUESTION = range(1, 6)
 # Kind, two 8-byte integers, hash, voter, signature, prefixes: 153 bytes at most.
@@ -37,26 +37,20 @@ class Codec:
     def encode(self, message: Message) -> bytes:
         """Without a block's body. Raises Misuse for another protocol's message."""
         if isinstance(message, Vote):
-            return _frame(VOTE, _vote_items(message))
+            return frame(VOTE, _vote_items(message))
         if isinstance(message, Ballots):
-            return _frame(BALLOTS, [_vote_items(vote) for vote in message.votes])
+            return frame(BALLOTS, [_vote_items(vote) for vote in message.votes])
         if isinstance(message, Candidate):
-            return _frame(CANDIDATE, [message.header.encoded, message.certificate])
+            return frame(CANDIDATE, [message.header.encoded, message.certificate])
         if isinstance(message, Elected):
-            return _frame(ELECTED, [int_to_bytes(message.number), message.block_hash, message.certificate])
+            return frame(ELECTED, [int_to_bytes(message.number), message.block_hash, message.certificate])
         if isinstance(message, Question):
-            return _frame(QUESTION, [int_to_bytes(message.number), message.block_hash])
+            return frame(QUESTION, [int_to_bytes(message.number), message.block_hash])
         raise Misuse(f"ballot has no message {message.kind!r}")
 
     def decode(self, payload: bytes) -> Message:
         """Raises DecodeError."""
-        kind = self._kinds.get(payload[0]) if payload else None
-        if kind is None:
-            raise DecodeError("ballot-kind", payload[:1].hex())
-        size_max, decoder = kind
-        if len(payload) > size_max:
-            raise DecodeError("ballot-size", f"{len(payload)} bytes, at most {size_max}")
-        return decoder(rlp.decode_list(payload[1:]))
+        return read("ballot", self._kinds, payload)
 
     def make_vote(self, height: int, round_number: int, block_hash: bytes, voter: bytes, signature: bytes) -> Vote:
         """From its parts."""
@@ -80,17 +74,17 @@ class Codec:
             raise DecodeError(error.reason, error.detail) from error
 
     def _candidate(self, items: list[Item]) -> Candidate:
-        header_item, certificate = _expect(items, 2)
+        header_item, certificate = expect(items, 2)
         header = Header.decode(as_bytes(header_item))
         if header.number < 1:
             raise DecodeError("ballot-height", "block 0 is no candidate")
         return self.make_candidate(header, as_bytes(certificate))
 
     def _vote(self, items: list[Item]) -> Vote:
-        height, round_item, block_hash, voter, signature = _expect(items, 5)
+        height, round_item, block_hash, voter, signature = expect(items, 5)
         return self.make_vote(
-            _u64(height),
-            _u64(round_item),
+            u64(height),
+            u64(round_item),
             as_bytes(block_hash, 32),
             as_bytes(voter, NODE_ID_BYTES),
             as_bytes(signature, SIGNATURE_BYTES),
@@ -102,30 +96,16 @@ class Codec:
         return Ballots(tuple(self._vote(as_list(item)) for item in items))
 
     def _elected(self, items: list[Item]) -> Elected:
-        number, block_hash, certificate_item = _expect(items, 3)
+        number, block_hash, certificate_item = expect(items, 3)
         certificate = as_bytes(certificate_item)
         if not certificate:
             raise DecodeError("certificate-empty", "nothing proves it")
-        return self.make_elected(_u64(number), as_bytes(block_hash, 32), certificate)
+        return self.make_elected(u64(number), as_bytes(block_hash, 32), certificate)
 
     def _question(self, items: list[Item]) -> Question:
-        number, block_hash = _expect(items, 2)
-        return Question(_u64(number), as_bytes(block_hash, 32))
+        number, block_hash = expect(items, 2)
+        return Question(u64(number), as_bytes(block_hash, 32))
 
 
 def _vote_items(vote: Vote) -> list[Encodable]:
     return [int_to_bytes(vote.height), int_to_bytes(vote.round), vote.block_hash, vote.voter, vote.claim.signature]
-
-
-def _frame(kind: int, items: list[Encodable]) -> bytes:
-    return bytes((kind,)) + rlp.encode(items)
-
-
-def _expect(items: list[Item], count: int) -> list[Item]:
-    if len(items) != count:
-        raise DecodeError("rlp-count", f"{len(items)} items where {count} belong")
-    return items
-
-
-def _u64(item: Item) -> int:
-    return bytes_to_int(item, size_max=8)

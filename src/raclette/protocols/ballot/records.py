@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from raclette.chain.block import Block
-from raclette.chain.header import Header
 from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError, StoreDamaged
 from raclette.primitives.rlp import as_bytes, as_list, bytes_to_int, int_to_bytes
@@ -33,11 +32,6 @@ class Restored:
 def body_key(block: Block) -> bytes:
     """Of a candidate voted for."""
     return BODY + block.hash
-
-
-def encode_block(block: Block) -> bytes:
-    """Header and body."""
-    return rlp.encode([block.header.encoded, block.encoded_body])
 
 
 def vote_key(height: int) -> bytes:
@@ -72,8 +66,7 @@ def _read(restored: Restored, key: bytes, value: bytes) -> None:
             round_item, block_hash = as_list(item)
             said[bytes_to_int(round_item, size_max=8)] = as_bytes(block_hash, 32)
     elif key.startswith(BODY):
-        header, body = rlp.decode_list(value, 2)
-        restored.blocks.append(Block(Header.decode(as_bytes(header)), Block.decode_body(as_bytes(body))))
+        restored.blocks.append(Block.decode(value))
     else:
         raise DecodeError("record-key", "not a record of ballot")
 

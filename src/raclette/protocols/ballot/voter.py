@@ -105,7 +105,7 @@ class Voter:
         """Of a candidate that we vote for; those whose votes count no more are forgotten."""
         core, key = self._core, records.body_key(block)
         if key not in self._bodies:
-            core.emit(Persist(key, records.encode_block(block)))
+            core.emit(Persist(key, block.encoded))
         self._bodies[key] = block.number
         for old in [known for known, height in self._bodies.items() if height <= block.number - HEIGHTS_KEPT]:
             del self._bodies[old]

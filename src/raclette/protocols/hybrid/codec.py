@@ -11,11 +11,10 @@ from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.contract import Engine
 from raclette.engine.message import Message, carries_block
-from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError, InvalidCertificate, Misuse
 from raclette.primitives.rlp import Item, as_bytes, as_list, bytes_to_int, int_to_bytes
 from raclette.primitives.signing import NODE_ID_BYTES, SIGNATURE_BYTES, Claim
-from raclette.protocols.committee import VALIDATORS_MAX, expect, frame, u64
+from raclette.protocols.committee import VALIDATORS_MAX
 from raclette.protocols.hybrid.almanac import Entry
 from raclette.protocols.hybrid.fruits import FRUIT_BYTES_MAX, FRUITS_MAX, Fruit
 from raclette.protocols.hybrid.messages import (
@@ -34,7 +33,8 @@ from raclette.protocols.hybrid.messages import (
     wrap,
 )
 from raclette.protocols.hybrid.records import COMPLAINTS_MAX, claims_of, decode_proof, decode_records
-from raclette.protocols.hybrid.snail import ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, decode_block, encode_block
+from raclette.protocols.hybrid.snail import ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX
+from raclette.protocols.wire import expect, frame, read, u64
 
 (DAILY, SIGNED, LOGGED, UNPROVEN, SNAIL_BLOCK, SNAIL_QUESTION, SNAIL_BLOCKS, COMPLAINT, FRUIT) = range(1, 10)
 HEADER_BYTES_MAX = 1_024
@@ -92,11 +92,11 @@ class Codec:
             case Unproven(number):
                 return frame(UNPROVEN, [int_to_bytes(number)])
             case SnailBlock(block):
-                return frame(SNAIL_BLOCK, [encode_block(block)])
+                return frame(SNAIL_BLOCK, [block.encoded])
             case SnailQuestion(locator, target):
                 return frame(SNAIL_QUESTION, [list(locator), target])
             case SnailBlocks(blocks, more):
-                return frame(SNAIL_BLOCKS, [[encode_block(block) for block in blocks], int_to_bytes(int(more))])
+                return frame(SNAIL_BLOCKS, [[block.encoded for block in blocks], int_to_bytes(int(more))])
             case Complaint(day, claim):
                 return frame(COMPLAINT, [int_to_bytes(day), claim.author, claim.signature])
             case FreshFruit(fruit):
@@ -107,13 +107,7 @@ class Codec:
 
     def decode(self, payload: bytes) -> Message:
         """Raises DecodeError."""
-        kind = self._kinds.get(payload[0]) if payload else None
-        if kind is None:
-            raise DecodeError("hybrid-kind", payload[:1].hex())
-        size_max, decoder = kind
-        if len(payload) > size_max:
-            raise DecodeError("hybrid-size", f"{len(payload)} bytes, at most {size_max}")
-        return decoder(rlp.decode_list(payload[1:]))
+        return read("hybrid", self._kinds, payload)
 
     def _daily(self, items: list[Item]) -> Message:
         day_item, payload_item = expect(items, 2)
@@ -161,7 +155,7 @@ class Codec:
 
     def _snail_block(self, items: list[Item]) -> SnailBlock:
         (data,) = expect(items, 1)
-        block = decode_block(as_bytes(data))
+        block = Block.decode(as_bytes(data))
         return SnailBlock(block, self._proof_of(block))
 
     def _proof_of(self, block: Block) -> tuple[Claim, ...]:
@@ -181,7 +175,7 @@ class Codec:
         flag = bytes_to_int(flag_item, size_max=1)
         if len(encoded) > ANSWER_BLOCKS_MAX or flag > 1:
             raise DecodeError("snail-blocks", f"{len(encoded)} blocks, at most {ANSWER_BLOCKS_MAX}; flag {flag}")
-        blocks = tuple(decode_block(as_bytes(item)) for item in encoded)
+        blocks = tuple(Block.decode(as_bytes(item)) for item in encoded)
         proof = tuple(claim for block in blocks for claim in self._proof_of(block))
         return SnailBlocks(blocks, bool(flag), proof)
 

@@ -23,7 +23,6 @@ from raclette.protocols.hybrid.day import LAG, check_handover, day_of, marked
 from raclette.protocols.hybrid.evidence import encode_evidence
 from raclette.protocols.hybrid.messages import Logged, Signed, Unproven, entry_digest
 from raclette.protocols.hybrid.records import Proof, claims_of, decode_proof, encode_proof
-from raclette.protocols.hybrid.snail import encode_block
 from raclette.protocols.hybrid.snail_chain import SnailChain
 
 RECORD = b"log/"
@@ -190,7 +189,7 @@ class Log:
     def _keep(self, block: Block) -> None:
         """On disk until it is final: nobody else may have it."""
         self._bodies[block.hash] = block.number
-        self._core.emit(Persist(RECORD + block.hash, encode_block(block)))
+        self._core.emit(Persist(RECORD + block.hash, block.encoded))
 
     def _sign(self, entry: Entry) -> None:
         claim = self._core.sign(entry_digest(self._core.chain.chain_id, entry))

@@ -11,11 +11,12 @@ from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError
 from raclette.primitives.rlp import Item, as_bytes, as_list, bytes_to_int, int_to_bytes
 from raclette.primitives.signing import NODE_ID_BYTES, SIGNATURE_BYTES, Claim
-from raclette.protocols.committee import VALIDATORS_MAX, expect, frame, u64
+from raclette.protocols.committee import VALIDATORS_MAX
 from raclette.protocols.hybrid import fruits
 from raclette.protocols.hybrid.almanac import Entry, Said
 from raclette.protocols.hybrid.fruits import FRUITS_MAX, Fruit
 from raclette.protocols.hybrid.messages import Complaint, complaint_digest, entry_digest
+from raclette.protocols.wire import expect, frame, u64
 
 ENTRY, COMPLAINT, FRUIT = range(1, 4)
 # Complaints in one snail block: a third of the largest committee fits into a few blocks.

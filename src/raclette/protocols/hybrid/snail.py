@@ -12,9 +12,8 @@ from raclette.chain.header import Header
 from raclette.engine.contract import SealCheck
 from raclette.engine.effects import Accuse, Adopt, Effect, Fetch, Persist, Publish, Seal, Send
 from raclette.engine.events import BlockReceived, Event, Pending, Sealed, Started, TimerFired
-from raclette.primitives import rlp, signing
+from raclette.primitives import signing
 from raclette.primitives.errors import DecodeError, InvalidBlock, StoreDamaged
-from raclette.primitives.rlp import as_bytes
 from raclette.primitives.units import MILLISECOND
 from raclette.protocols import nakamoto
 from raclette.protocols.hybrid.almanac import Almanac, Rules
@@ -85,7 +84,7 @@ class Snail:
         """Let it react; `relay`: what enters the tree is news to others too."""
         answer = self._engine.handle(event)
         for block in self.chain.take_news():
-            self._core.emit(Persist(RECORD + block.hash, encode_block(block)))
+            self._core.emit(Persist(RECORD + block.hash, block.encoded))
             if relay:
                 self._core.emit(Publish(self.message(block)))
         for effect in answer:
@@ -113,15 +112,13 @@ class Snail:
     def start(self, records: list[Block]) -> None:
         """Take up the blocks that our store kept, lowest first, and begin to mine."""
         for block in sorted(records, key=lambda block: (block.number, block.hash)):
-            self._engine.handle(BlockReceived(self._core.now, None, block, b""))
-            self.chain.take_news()
-        if self._engine_head() != self.chain.head.hash:
-            self.chain.adopt(self._engine_head())
+            for effect in self._engine.handle(BlockReceived(self._core.now, None, block, b"")):
+                if isinstance(effect, Adopt):
+                    self.chain.adopt(effect.block_hash)
+        # They are on disk already, and no news to anybody.
+        self.chain.take_news()
         self.moved = True
         self.feed(Started(self._core.now))
-
-    def _engine_head(self) -> bytes:
-        return bytes.fromhex(self._engine.status()["head"]["hash"][2:])
 
     def sealed(self, header: Header) -> None:
         """HYB-40: a nonce of our own. With fruits it makes one, and with luck a block too."""
@@ -264,20 +261,9 @@ class Snail:
         self.renew()
 
 
-def encode_block(block: Block) -> bytes:
-    """Header and records, as kept in the store and sent."""
-    return rlp.encode([block.header.encoded, block.encoded_body])
-
-
-def decode_block(data: bytes) -> Block:
-    """Raises DecodeError."""
-    header, body = rlp.decode_list(data, 2)
-    return Block(Header.decode(as_bytes(header)), Block.decode_body(as_bytes(body)))
-
-
 def restore_block(key: bytes, value: bytes) -> Block:
     """One of our records. Raises StoreDamaged."""
     try:
-        return decode_block(value)
+        return Block.decode(value)
     except DecodeError as error:
         raise StoreDamaged(f"table consensus, key {key!r}: {error}") from error

@@ -14,7 +14,7 @@ from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError, InvalidCertificate, Misuse
 from raclette.primitives.rlp import Encodable, Item, as_bytes, as_list, int_to_bytes
 from raclette.primitives.signing import SIGNATURE_BYTES, Claim
-from raclette.protocols.committee import decode_sender, decode_votes, encode_votes, expect, frame, u64
+from raclette.protocols.committee import decode_sender, decode_votes, encode_votes
 from raclette.protocols.pbft.messages import (
     CheckpointVote,
     Commit,
@@ -27,6 +27,7 @@ from raclette.protocols.pbft.messages import (
     Vote,
 )
 from raclette.protocols.pbft.quorum import Certificate, Committee
+from raclette.protocols.wire import expect, frame, read, u64
 
 # A header with a node id in extra_data has about 620 bytes; the rest is room for large integers.
 HEADER_BYTES_MAX = 1_024
@@ -141,13 +142,7 @@ class Codec:
 
     def decode(self, payload: bytes) -> Message:
         """Raises DecodeError."""
-        kind = self._kinds.get(payload[0]) if payload else None
-        if kind is None:
-            raise DecodeError("pbft-kind", payload[:1].hex())
-        size_max, decoder = kind
-        if len(payload) > size_max:
-            raise DecodeError("pbft-size", f"{len(payload)} bytes, at most {size_max}")
-        return decoder(rlp.decode_list(payload[1:]))
+        return read("pbft", self._kinds, payload)
 
     def decode_certificate(self, item: Item) -> Certificate | None:
         """Inverse of `encode_certificate`; at least a quorum of distinct replicas. Raises DecodeError."""

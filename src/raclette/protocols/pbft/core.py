@@ -97,7 +97,7 @@ class Core:
         """Once per block."""
         if block.hash not in self.bodies:
             self.bodies[block.hash] = block.number
-            self.persist(records.BODY + block.hash, records.encode_block(block))
+            self.persist(records.BODY + block.hash, block.encoded)
 
     def forget_body(self, block_hash: bytes) -> None:
         """The chain keeps it now, or nobody can need it again."""

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from raclette.chain.block import Block
-from raclette.chain.header import Header
 from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError, StoreDamaged
-from raclette.primitives.rlp import as_bytes, as_list, bytes_to_int, int_to_bytes
+from raclette.primitives.rlp import as_bytes, bytes_to_int, int_to_bytes
 from raclette.protocols.pbft.codec import Codec
 from raclette.protocols.pbft.messages import NewView, ViewChange
 from raclette.protocols.pbft.quorum import Certificate
@@ -61,11 +60,6 @@ def encode_certificate(codec: Codec, certificate: Certificate) -> bytes:
     return rlp.encode(codec.encode_certificate(certificate))
 
 
-def encode_block(block: Block) -> bytes:
-    """Header and body."""
-    return rlp.encode([block.header.encoded, block.encoded_body])
-
-
 def restore(codec: Codec, records: Mapping[bytes, bytes]) -> Restored:
     """Read everything back. Raises StoreDamaged naming the record."""
     state = Restored()
@@ -97,8 +91,6 @@ def _read(codec: Codec, state: Restored, key: bytes, value: bytes) -> None:
         view, height, block_hash = rlp.decode_list(value, 3)
         state.votes[bytes_to_int(height, size_max=8)] = (bytes_to_int(view, size_max=8), as_bytes(block_hash, 32))
     elif key.startswith(BODY):
-        header, body = rlp.decode_list(value, 2)
-        transactions = tuple(as_bytes(item) for item in as_list(rlp.decode(as_bytes(body))))
-        state.blocks.append(Block(Header.decode(as_bytes(header)), transactions))
+        state.blocks.append(Block.decode(value))
     else:
         raise DecodeError("record-key", "not a record of pbft")

@@ -31,6 +31,7 @@ from raclette.protocols.senate.messages import (
     Votes,
 )
 from raclette.protocols.senate.statements import Statements, read_extra
+from raclette.protocols.wire import expect, frame, read, u64
 
 # A header with its lots has about 960 bytes; the rest is room for large integers.
 HEADER_BYTES_MAX = 1_280
@@ -87,23 +88,23 @@ class Codec:
             case Vote():
                 kind = PREPARE if isinstance(message, Prepare) else COMMIT
                 place = [_n(message.height), _n(message.round), message.block_hash, message.sender]
-                return _frame(kind, [*place, message.claim.signature])
+                return frame(kind, [*place, message.claim.signature])
             case Entry():
                 place = [_n(message.height), message.seed, message.sender]
-                return _frame(ENTRY, [*place, message.ticket.signature])
+                return frame(ENTRY, [*place, message.ticket.signature])
             case Candidate():
-                return _frame(CANDIDATE, [message.header.encoded, message.claim.signature])
+                return frame(CANDIDATE, [message.header.encoded, message.claim.signature])
             case Proposal():
-                return _frame(PROPOSAL, self._proposal_items(message))
+                return frame(PROPOSAL, self._proposal_items(message))
             case Timeout():
                 place = [_n(message.height), _n(message.round), message.sender]
-                return _frame(TIMEOUT, [*place, lock_items(message.lock), message.claim.signature])
+                return frame(TIMEOUT, [*place, lock_items(message.lock), message.claim.signature])
             case RoundChange():
-                return _frame(ROUND_CHANGE, [_n(message.height), _justification_items(message.justification)])
+                return frame(ROUND_CHANGE, [_n(message.height), _justification_items(message.justification)])
             case Committed():
-                return _frame(COMMITTED, [message.header.encoded, message.certificate])
+                return frame(COMMITTED, [message.header.encoded, message.certificate])
             case Inquiry():
-                return _frame(INQUIRY, [_n(message.height)])
+                return frame(INQUIRY, [_n(message.height)])
         raise Misuse(f"not a message of senate: {message!r}")
 
     def _proposal_items(self, message: Proposal) -> list[Encodable]:
@@ -126,13 +127,7 @@ class Codec:
 
     def decode(self, payload: bytes) -> Message:
         """Raises DecodeError."""
-        kind = self._kinds.get(payload[0]) if payload else None
-        if kind is None:
-            raise DecodeError("senate-kind", payload[:1].hex())
-        size_max, decoder = kind
-        if len(payload) > size_max:
-            raise DecodeError("senate-size", f"{len(payload)} bytes, at most {size_max}")
-        return decoder(rlp.decode_list(payload[1:]))
+        return read("senate", self._kinds, payload)
 
     def decode_finality(self, header: Header, certificate: bytes) -> Finality:
         """SENATE-41: everything about a certificate that the header alone can tell. Raises InvalidCertificate."""
@@ -140,7 +135,7 @@ class Codec:
             raise InvalidCertificate("certificate-size", f"{len(certificate)} bytes, at most {self._certificate_max}")
         try:
             round_item, owner_items, vote_items = rlp.decode_list(certificate, 3)
-            round_number, votes = _u64(round_item), self._votes(vote_items)
+            round_number, votes = u64(round_item), self._votes(vote_items)
             owners = self._owners(owner_items)
             lots = self.statements.lots(header)
             root = read_extra(header).senate_root
@@ -164,7 +159,7 @@ class Codec:
     def _owners(self, items: Item) -> tuple[tuple[bytes, int], ...]:
         owners: list[tuple[bytes, int]] = []
         for item in as_list(items):
-            node, count = _expect(as_list(item), 2)
+            node, count = expect(as_list(item), 2)
             owners.append((as_bytes(node, NODE_ID_BYTES), bytes_to_int(count, size_max=2)))
         _check_order([node for node, _ in owners], "certificate-owner")
         if sum(count for _, count in owners) != self.seats or not all(count for _, count in owners):
@@ -174,7 +169,7 @@ class Codec:
     def _votes(self, items: Item) -> Votes:
         votes: list[tuple[bytes, bytes]] = []
         for item in as_list(items):
-            node, signature = _expect(as_list(item), 2)
+            node, signature = expect(as_list(item), 2)
             votes.append((as_bytes(node, NODE_ID_BYTES), as_bytes(signature, SIGNATURE_BYTES)))
         # SENATE-4: each signer once.
         _check_order([node for node, _ in votes], "repeated-signer")
@@ -187,16 +182,16 @@ class Codec:
         items = as_list(item)
         if not items:
             return None
-        round_item, block_hash, votes = _expect(items, 3)
-        return Lock(_u64(round_item), as_bytes(block_hash, HASH_BYTES), self._votes(votes))
+        round_item, block_hash, votes = expect(items, 3)
+        return Lock(u64(round_item), as_bytes(block_hash, HASH_BYTES), self._votes(votes))
 
     def decode_justification(self, item: Item) -> Justification:
         """Raises DecodeError."""
-        round_item, excuse_items, lock_item = _expect(as_list(item), 3)
-        round_number, excuses = _u64(round_item), []
+        round_item, excuse_items, lock_item = expect(as_list(item), 3)
+        round_number, excuses = u64(round_item), []
         for excuse_item in as_list(excuse_items):
-            sender, rank, lock_hash, signature = _expect(as_list(excuse_item), 4)
-            rank_number = _u64(rank)
+            sender, rank, lock_hash, signature = expect(as_list(excuse_item), 4)
+            rank_number = u64(rank)
             named = as_bytes(lock_hash, HASH_BYTES if rank_number else 0)
             excuses.append(Excuse(as_bytes(sender, NODE_ID_BYTES), rank_number, named, as_bytes(signature, 64)))
         _check_order([excuse.sender for excuse in excuses], "repeated-signer")
@@ -262,14 +257,14 @@ class Codec:
         return RoundChange(height, justification, self.justification_claims(height, justification))
 
     def _entry(self, items: list[Item]) -> Entry:
-        height_item, seed_item, sender_item, ticket = _expect(items, 4)
-        height, seed = _u64(height_item), as_bytes(seed_item, HASH_BYTES)
+        height_item, seed_item, sender_item, ticket = expect(items, 4)
+        height, seed = u64(height_item), as_bytes(seed_item, HASH_BYTES)
         sender = as_bytes(sender_item, NODE_ID_BYTES)
         lot = Lot(sender, self.statements.ticket_alpha(height, seed), as_bytes(ticket, LOT_BYTES))
         return Entry(height, seed, sender, lot)
 
     def _candidate(self, items: list[Item]) -> Candidate:
-        header_item, signature = _expect(items, 2)
+        header_item, signature = expect(items, 2)
         header = Header.decode(as_bytes(header_item))
         lots = self.statements.lots(header)
         digest = self.statements.candidate_digest(header.number, header.hash)
@@ -277,8 +272,8 @@ class Codec:
         return Candidate(header, claim.author, claim, lots)
 
     def _proposal(self, items: list[Item]) -> Proposal:
-        round_item, header_item, justification_item, director_signature, sender, signature = _expect(items, 6)
-        round_number = _u64(round_item)
+        round_item, header_item, justification_item, director_signature, sender, signature = expect(items, 6)
+        round_number = u64(round_item)
         justification = self.decode_justification(justification_item) if justification_item else None
         # SENATE-24: above round 0, and only there, a proposal shows why its round exists.
         if (justification.round if justification is not None else 0) != round_number:
@@ -295,8 +290,8 @@ class Codec:
         )
 
     def _vote(self, kind: str, items: list[Item]) -> tuple[int, int, bytes, bytes, Claim]:
-        height_item, round_item, hash_item, sender_item, signature = _expect(items, 5)
-        height, round_number = _u64(height_item), _u64(round_item)
+        height_item, round_item, hash_item, sender_item, signature = expect(items, 5)
+        height, round_number = u64(height_item), u64(round_item)
         block_hash, sender = as_bytes(hash_item, HASH_BYTES), as_bytes(sender_item, NODE_ID_BYTES)
         digest = self.statements.vote_digest(kind, height, round_number, block_hash)
         return height, round_number, block_hash, sender, Claim(sender, digest, as_bytes(signature, SIGNATURE_BYTES))
@@ -308,19 +303,19 @@ class Codec:
         return Commit(*self._vote(Commit.kind, items))
 
     def _timeout(self, items: list[Item]) -> Timeout:
-        height, round_item, sender, lock_item, signature = _expect(items, 5)
-        round_number, lock = _u64(round_item), self.decode_lock(lock_item)
+        height, round_item, sender, lock_item, signature = expect(items, 5)
+        round_number, lock = u64(round_item), self.decode_lock(lock_item)
         if lock is not None and lock.round > round_number:
             raise DecodeError("senate-timeout", f"round {round_number} cannot know a lock of round {lock.round}")
         author, signed = as_bytes(sender, NODE_ID_BYTES), as_bytes(signature, SIGNATURE_BYTES)
-        return self.make_timeout(_u64(height), round_number, lock, author, signed)
+        return self.make_timeout(u64(height), round_number, lock, author, signed)
 
     def _round_change(self, items: list[Item]) -> RoundChange:
-        height, justification = _expect(items, 2)
-        return self.make_round_change(_u64(height), self.decode_justification(justification))
+        height, justification = expect(items, 2)
+        return self.make_round_change(u64(height), self.decode_justification(justification))
 
     def _committed(self, items: list[Item]) -> Committed:
-        header_item, certificate_item = _expect(items, 2)
+        header_item, certificate_item = expect(items, 2)
         header, certificate = Header.decode(as_bytes(header_item)), as_bytes(certificate_item)
         try:
             finality = self.decode_finality(header, certificate)
@@ -329,7 +324,7 @@ class Codec:
         return Committed(header, certificate, finality.claims)
 
     def _inquiry(self, items: list[Item]) -> Inquiry:
-        return Inquiry(_u64(_expect(items, 1)[0]))
+        return Inquiry(u64(expect(items, 1)[0]))
 
 
 def lock_items(lock: Lock | None) -> list[Encodable]:
@@ -348,20 +343,6 @@ def _votes_items(votes: Votes) -> list[Encodable]:
 
 def _n(number: int) -> bytes:
     return int_to_bytes(number)
-
-
-def _frame(kind: int, items: list[Encodable]) -> bytes:
-    return bytes((kind,)) + rlp.encode(items)
-
-
-def _expect(items: list[Item], count: int) -> list[Item]:
-    if len(items) != count:
-        raise DecodeError("rlp-count", f"{len(items)} items where {count} belong")
-    return items
-
-
-def _u64(item: Item) -> int:
-    return bytes_to_int(item, size_max=8)
 
 
 def _check_order(nodes: list[bytes], reason: str) -> None:

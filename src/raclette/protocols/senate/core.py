@@ -148,7 +148,7 @@ class Core:
         """Once per block."""
         if block.hash not in self.bodies:
             self.bodies[block.hash] = block.number
-            self._effects.append(Persist(records.BODY + block.hash, records.encode_block(block)))
+            self._effects.append(Persist(records.BODY + block.hash, block.encoded))
 
     def accuse(self, node: bytes, reason: str, evidence: bytes = b"") -> None:
         """Once per node, reason, height and round."""

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from raclette.chain.block import Block
-from raclette.chain.header import Header
 from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError, StoreDamaged
-from raclette.primitives.rlp import as_bytes, as_list, bytes_to_int, int_to_bytes
+from raclette.primitives.rlp import as_bytes, bytes_to_int, int_to_bytes
 from raclette.protocols.senate.codec import Codec, lock_items
 from raclette.protocols.senate.messages import Lock, RoundChange
 
@@ -50,11 +49,6 @@ def encode_word(word: Word) -> bytes:
     return rlp.encode([*numbers, word.prepared, word.proposed, word.wrote, lock_items(word.lock)])
 
 
-def encode_block(block: Block) -> bytes:
-    """Header and body."""
-    return rlp.encode([block.header.encoded, block.encoded_body])
-
-
 def restore(codec: Codec, records: Mapping[bytes, bytes]) -> Restored:
     """Read everything back. Raises StoreDamaged naming the record."""
     state = Restored()
@@ -85,8 +79,6 @@ def _read(codec: Codec, state: Restored, key: bytes, value: bytes) -> None:
             raise DecodeError("record-round", f"{message.kind} is no justification of a round")
         state.round = message
     elif key.startswith(BODY):
-        header, body = rlp.decode_list(value, 2)
-        transactions = tuple(as_bytes(item) for item in as_list(rlp.decode(as_bytes(body))))
-        state.blocks.append(Block(Header.decode(as_bytes(header)), transactions))
+        state.blocks.append(Block.decode(value))
     else:
         raise DecodeError("record-key", "not a record of senate")

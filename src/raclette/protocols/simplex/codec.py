@@ -13,9 +13,10 @@ from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError, InvalidCertificate, Misuse
 from raclette.primitives.rlp import Encodable, Item, as_bytes, as_list, bytes_to_int, int_to_bytes
 from raclette.primitives.signing import SIGNATURE_BYTES, Claim
-from raclette.protocols.committee import Votes, decode_sender, decode_votes, encode_votes, expect, frame, u64
+from raclette.protocols.committee import Votes, decode_sender, decode_votes, encode_votes
 from raclette.protocols.simplex.messages import Finalized, Notarized, Proposal, Status, Vote, make_vote
 from raclette.protocols.simplex.statements import DUMMY_HASH, EXTRA_BYTES, Certificate, Committee, Phase, iteration_of
+from raclette.protocols.wire import expect, frame, read, u64
 
 # A header with our 40 bytes of extra data has about 630 bytes; the rest is room for large integers.
 HEADER_BYTES_MAX = 1_024
@@ -108,13 +109,7 @@ class Codec:
 
     def decode(self, payload: bytes) -> Message:
         """Raises DecodeError."""
-        kind = self._kinds.get(payload[0]) if payload else None
-        if kind is None:
-            raise DecodeError("simplex-kind", payload[:1].hex())
-        size_max, decoder = kind
-        if len(payload) > size_max:
-            raise DecodeError("simplex-size", f"{len(payload)} bytes, at most {size_max}")
-        return decoder(rlp.decode_list(payload[1:]))
+        return read("simplex", self._kinds, payload)
 
     def decode_certificate(self, item: Item) -> Certificate:
         """Inverse of `encode_certificate`; at least a quorum of distinct replicas. Raises DecodeError."""

@@ -104,7 +104,7 @@ class Core:
         """Once per block."""
         if block.hash not in self.bodies:
             self.bodies[block.hash] = self.iteration_of(block.header)
-            self.persist(records.BODY + block.hash, records.encode_block(block))
+            self.persist(records.BODY + block.hash, block.encoded)
 
     def persist_certificate(self, certificate: Certificate) -> None:
         """Until the iteration is final."""

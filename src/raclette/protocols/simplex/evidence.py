@@ -8,9 +8,10 @@ from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError
 from raclette.primitives.rlp import as_bytes, bytes_to_int, int_to_bytes
 from raclette.primitives.signing import SIGNATURE_BYTES, Claim
-from raclette.protocols.committee import decode_sender, u64
+from raclette.protocols.committee import decode_sender
 from raclette.protocols.simplex.messages import Vote
 from raclette.protocols.simplex.statements import DUMMY_HASH, Committee, Phase
+from raclette.protocols.wire import u64
 
 
 def contradicts(first: Phase, first_hash: bytes, second: Phase, second_hash: bytes) -> bool:

@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from raclette.chain.block import Block
-from raclette.chain.header import Header
 from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError, StoreDamaged
-from raclette.primitives.rlp import as_bytes, as_list, bytes_to_int, int_to_bytes
-from raclette.protocols.committee import expect, u64
+from raclette.primitives.rlp import as_bytes, bytes_to_int, int_to_bytes
 from raclette.protocols.simplex.codec import Codec
 from raclette.protocols.simplex.statements import Certificate, Phase
+from raclette.protocols.wire import expect, u64
 
 STATE = b"state"
 PROOF = b"proof/"
@@ -60,11 +59,6 @@ def encode_promises(promises: Promises) -> bytes:
     )
 
 
-def encode_block(block: Block) -> bytes:
-    """Header and body."""
-    return rlp.encode([block.header.encoded, block.encoded_body])
-
-
 def restore(codec: Codec, records: Mapping[bytes, bytes]) -> Restored:
     """Read everything back. Raises StoreDamaged naming the record."""
     state = Restored()
@@ -95,8 +89,6 @@ def _read(codec: Codec, state: Restored, key: bytes, value: bytes) -> None:
             raise DecodeError("record-proof", "not the notarization that its key says")
         state.certificates.append(certificate)
     elif key.startswith(BODY):
-        header, body = rlp.decode_list(value, 2)
-        transactions = tuple(as_bytes(item) for item in as_list(rlp.decode(as_bytes(body))))
-        state.blocks.append(Block(Header.decode(as_bytes(header)), transactions))
+        state.blocks.append(Block.decode(value))
     else:
         raise DecodeError("record-key", "not a record of simplex")

@@ -24,7 +24,6 @@ from raclette.primitives.hashing import sha256
 from raclette.primitives.randomness import Random
 from raclette.primitives.rlp import int_to_bytes
 from raclette.primitives.signing import Claim
-from raclette.protocols.committee import frame as tagged
 from raclette.protocols.hybrid.almanac import Entry
 from raclette.protocols.hybrid.codec import DAILY
 from raclette.protocols.hybrid.day import DayRun
@@ -38,6 +37,7 @@ from raclette.protocols.hybrid.messages import (
     entry_digest,
     wrap,
 )
+from raclette.protocols.wire import frame as tagged
 from raclette.sim.liars.forging.contract import Forged, Forger, Round
 from raclette.sim.liars.forging.pbft import PbftForger
 from raclette.sim.liars.forging.simplex import SimplexForger
