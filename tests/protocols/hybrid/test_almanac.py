@@ -35,6 +35,8 @@ def seats(number: int) -> tuple[bytes, ...]:
 def grow(almanac: Almanac, blocks: int, said: Said = Said()) -> Almanac:  # noqa: B008  # a constant
     """`blocks` more, the first of which says `said`."""
     for _ in range(blocks):
+        if said.entry is not None and not said.entry.election and (about := almanac.find(said.entry.day)) is not None:
+            said = said._replace(entry=said.entry._replace(election=about.snail_hash))
         number = almanac.number + 1
         almanac = RULES.step(almanac, hash_of(number), said, lambda number=number: seats(number))  # type: ignore[misc]
         said = Said()
@@ -42,7 +44,8 @@ def grow(almanac: Almanac, blocks: int, said: Said = Said()) -> Almanac:  # noqa
 
 
 def entry(day: int, number: int, *, ends: bool = False, signers: Sequence[bytes] = IDS[:2]) -> Said:
-    return Said(Entry(day, number, b"%32d" % number, ends), tuple(signers))
+    """`grow` fills in which election is meant."""
+    return Said(Entry(day, number, b"%32d" % number, ends, b""), tuple(signers))
 
 
 def test_the_first_day_is_that_of_genesis_and_the_next_one_is_elected_after_as_many_blocks_as_there_are_seats() -> None:
@@ -108,9 +111,9 @@ def test_a_day_that_did_nothing_ends_where_the_one_before_it_ended() -> None:
 
 
 def test_complaints_of_a_third_elect_at_once() -> None:
-    one = grow(grow(FIRST, 1), 1, Said(complaints=((1, IDS[0]),)))
+    one = grow(grow(FIRST, 1), 1, Said(complaints=((FIRST.day.snail_hash, IDS[0]),)))
     assert one.day.number == 1
-    two = grow(one, 1, Said(complaints=((1, IDS[3]),)))
+    two = grow(one, 1, Said(complaints=((FIRST.day.snail_hash, IDS[3]),)))
     assert (two.day.number, two.day.elected) == (2, 3)
     assert two.complaints == frozenset()
 
@@ -119,7 +122,9 @@ def test_no_committee_is_smaller_than_the_one_it_replaces_because_the_chain_is_y
     """Two complaints in the second block would elect two seats, of which one liar is a third."""
     almanac = FIRST
     for number in range(1, 5):
-        said = Said(complaints=((1, IDS[0]), (1, IDS[1]))) if number == 2 else Said()
+        said = (
+            Said(complaints=((FIRST.day.snail_hash, IDS[0]), (FIRST.day.snail_hash, IDS[1]))) if number == 2 else Said()
+        )
         almanac = RULES.step(almanac, hash_of(number), said, lambda number=number: seats(number)[:number])  # type: ignore[misc]
         assert almanac.day.number == (1 if number < 4 else 2)
     assert len(almanac.day.seats) == 4
@@ -133,9 +138,10 @@ def test_no_committee_is_smaller_than_the_one_it_replaces_because_the_chain_is_y
         (entry(2, 3), "record-day"),
         (entry(1, 3, ends=True), "record-end"),
         (entry(1, 2), "record-old"),
-        (Said(complaints=((1, IDS[6]),)), "complaint-stranger"),
-        (Said(complaints=((2, IDS[0]),)), "complaint-day"),
-        (Said(complaints=((1, IDS[1]), (1, IDS[1]))), "complaint-twice"),
+        (Said(Entry(1, 3, b"%32d" % 3, False, hash_of(9)), tuple(IDS[:2])), "record-election"),
+        (Said(complaints=((FIRST.day.snail_hash, IDS[6]),)), "complaint-stranger"),
+        (Said(complaints=((hash_of(2), IDS[0]),)), "complaint-day"),
+        (Said(complaints=((FIRST.day.snail_hash, IDS[1]), (FIRST.day.snail_hash, IDS[1]))), "complaint-twice"),
     ],
 )
 def test_a_false_record_makes_its_block_invalid(said: Said, reason: str) -> None:

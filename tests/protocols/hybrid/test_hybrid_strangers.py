@@ -3,17 +3,21 @@
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
+
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.contract import Draft, EngineSetup
 from raclette.engine.effects import Accuse, Adopt, Effect, Finalize, Persist, Publish, Seal, Send
 from raclette.engine.events import Event, Received, Sealed, Started, TimerFired
 from raclette.engine.lightchain import LightChain
+from raclette.primitives.errors import DecodeError
 from raclette.primitives.signing import Claim, IdealSignatures
 from raclette.primitives.units import SECOND
 from raclette.protocols.hybrid import HybridEngine, make_engine
 from raclette.protocols.hybrid.almanac import Entry
 from raclette.protocols.hybrid.day import nonce_of
+from raclette.protocols.hybrid.evidence import check_evidence, encode_evidence
 from raclette.protocols.hybrid.fruits import Claim as FruitClaim
 from raclette.protocols.hybrid.fruits import Fruit, body_root
 from raclette.protocols.hybrid.log import RECORD
@@ -155,14 +159,36 @@ def test_who_follows_another_branch_is_not_accused_for_the_committee_that_it_ele
     day = here.engine.snail.chain.almanac().day
     assert day.number >= 2
     assert STRANGER not in day.weights
-    entry = Entry(day.number, 1, bytes(32), False)
+    entry = day.entry(1, bytes(32), ends=False)
     signer = WORLD.signer(STRANGER)
     claim = Claim(STRANGER, entry_digest(1, entry), signer.sign(entry_digest(1, entry)))
-    complaint = Claim(STRANGER, complaint_digest(1, day.number), signer.sign(complaint_digest(1, day.number)))
+    digest = complaint_digest(1, day.snail_hash)
+    complaint = Claim(STRANGER, digest, signer.sign(digest))
     assert accused(here.hear(IDS[1], Signed(entry, claim))) == []
-    assert accused(here.hear(IDS[1], Complaint(day.number, complaint))) == []
+    assert accused(here.hear(IDS[1], Complaint(day.snail_hash, complaint))) == []
     assert here.engine.snail.complaints == {}
     assert here.engine.log._signed == {}
+
+
+def test_words_about_a_day_that_two_branches_elected_convict_nobody() -> None:
+    """HYB-21, HYB-27: a reorganisation that replaces an election, deeper than the protocol bears, would otherwise make
+    liars of honest members."""
+    here = Lone()
+    day = here.engine.snail.chain.almanac().day
+    ours, same_day = day.entry(1, bytes(32), ends=False), day.entry(1, b"\x01" * 32, ends=False)
+    theirs = same_day._replace(election=b"\x02" * 32)
+
+    def signed(entry: Entry) -> Signed:
+        digest = entry_digest(here.chain.chain_id, entry)
+        return Signed(entry, Claim(IDS[1], digest, WORLD.signer(IDS[1]).sign(digest)))
+
+    assert accused(here.hear(IDS[1], signed(theirs))) == []
+    assert accused(here.hear(IDS[1], signed(ours))) == []
+    with pytest.raises(DecodeError, match="two places"):
+        check_evidence(here.chain.chain_id, encode_evidence(signed(ours), signed(theirs)))
+    (blame,) = [effect for effect in here.hear(IDS[2], signed(same_day)) if isinstance(effect, Accuse)]
+    assert (blame.peer, blame.reason) == (IDS[1], "equivocation-entry")
+    assert all(WORLD.holds(claim) for claim in check_evidence(here.chain.chain_id, blame.evidence))
 
 
 def block_of(lone: Lone, day: int, elected: int) -> Block:

@@ -43,14 +43,20 @@ class Day:
         """Seats of these distinct nodes together."""
         return sum(self.weights.get(node_id, 0) for node_id in nodes)
 
+    def entry(self, number: int, block_hash: bytes, *, ends: bool) -> "Entry":
+        """What its members sign for a block of the log."""
+        return Entry(self.number, number, block_hash, ends, self.snail_hash)
+
 
 class Entry(NamedTuple):
-    """One block of the log, as its committee signs it; `ends` is True for the last one of a day."""
+    """One block of the log, as its committee signs it; `ends` is True for the last one of a day. `election` is the
+    snail block that elected the day: two branches of the snail chain may each have a day of that number."""
 
     day: int
     number: int
     block_hash: bytes
     ends: bool
+    election: bytes
 
 
 class End(NamedTuple):
@@ -134,11 +140,11 @@ class Almanac(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What a snail block says: an entry with its signers, and complaints as (day, node). Signatures are true."""
+    """What a snail block says: an entry with its signers, and complaints as (election, node). Signatures are true."""
 
     entry: Entry | None = None
     signers: tuple[bytes, ...] = ()
-    complaints: tuple[tuple[int, bytes], ...] = ()
+    complaints: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Rules:
@@ -179,6 +185,8 @@ class Rules:
         day = almanac.before if almanac.before is not None and entry.day == almanac.before.number else almanac.day
         if entry.day != day.number:
             raise InvalidBlock("record-day", f"day {entry.day} is not open")
+        if entry.election != day.snail_hash:
+            raise InvalidBlock("record-election", f"day {entry.day} was elected by another block on this branch")
         if entry.ends and day is almanac.day:
             raise InvalidBlock("record-end", f"nobody is elected to follow day {entry.day}")
         signers = tuple(signers)
@@ -191,10 +199,11 @@ class Rules:
         if known is not None and entry.number <= known.number:
             raise InvalidBlock("record-old", f"entry {entry.number} after {known.number}")
 
-    def check_complaint(self, almanac: Almanac, day: int, node_id: bytes) -> None:
+    def check_complaint(self, almanac: Almanac, election: bytes, node_id: bytes) -> None:
         """HYB-12: may this complaint be recorded next? Raises InvalidBlock."""
-        if day != almanac.day.number:
-            raise InvalidBlock("complaint-day", f"about day {day}, the newest is {almanac.day.number}")
+        day = almanac.day.number
+        if election != almanac.day.snail_hash:
+            raise InvalidBlock("complaint-day", f"it is not about the newest day, {day}")
         if node_id not in almanac.day.weights:
             raise InvalidBlock("complaint-stranger", f"{node_id.hex()[:16]} has no seat on day {day}")
         if node_id in almanac.complaints:
@@ -212,8 +221,8 @@ class Rules:
         return after._replace(entry_before=entry)
 
     def _complain(self, after: Almanac, said: Said) -> Almanac:
-        for day, node_id in said.complaints:
-            self.check_complaint(after, day, node_id)
+        for election, node_id in said.complaints:
+            self.check_complaint(after, election, node_id)
             after = after._replace(complaints=after.complaints | {node_id})
         return after
 

@@ -12,10 +12,11 @@ from raclette.chain.header import Header
 from raclette.engine.contract import Engine
 from raclette.engine.message import Message, carries_block
 from raclette.primitives.errors import DecodeError, InvalidCertificate, Misuse
+from raclette.primitives.hashing import HASH_BYTES
 from raclette.primitives.rlp import Item, as_bytes, as_list, bytes_to_int, int_to_bytes
 from raclette.primitives.signing import NODE_ID_BYTES, SIGNATURE_BYTES, Claim
 from raclette.protocols.committee import VALIDATORS_MAX
-from raclette.protocols.hybrid.almanac import Entry
+from raclette.protocols.hybrid.almanac import Day
 from raclette.protocols.hybrid.fruits import FRUIT_BYTES_MAX, FRUITS_MAX, Fruit
 from raclette.protocols.hybrid.messages import (
     Complaint,
@@ -32,15 +33,22 @@ from raclette.protocols.hybrid.messages import (
     entry_digest,
     wrap,
 )
-from raclette.protocols.hybrid.records import COMPLAINTS_MAX, claims_of, decode_proof, decode_records
+from raclette.protocols.hybrid.records import (
+    COMPLAINTS_MAX,
+    claims_of,
+    decode_entry,
+    decode_proof,
+    decode_records,
+    encode_entry,
+)
 from raclette.protocols.hybrid.snail import ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX
 from raclette.protocols.wire import expect, frame, read, u64
 
 (DAILY, SIGNED, LOGGED, UNPROVEN, SNAIL_BLOCK, SNAIL_QUESTION, SNAIL_BLOCKS, COMPLAINT, FRUIT) = range(1, 10)
 HEADER_BYTES_MAX = 1_024
 # A signature with its author, and what it is about.
-STATEMENT_BYTES_MAX = 200
-PROOF_BYTES_MAX = VALIDATORS_MAX * (NODE_ID_BYTES + SIGNATURE_BYTES + 8) + 64
+STATEMENT_BYTES_MAX = 256
+PROOF_BYTES_MAX = VALIDATORS_MAX * (NODE_ID_BYTES + SIGNATURE_BYTES + 8) + 128
 SNAIL_BLOCK_BYTES_MAX = (
     HEADER_BYTES_MAX + PROOF_BYTES_MAX + COMPLAINTS_MAX * STATEMENT_BYTES_MAX + FRUITS_MAX * (FRUIT_BYTES_MAX + 8)
 )
@@ -53,7 +61,7 @@ DAILY_BYTES_MAX = 4 * 1024 * 1024
 class Running(NamedTuple):
     """The inner engine that runs here, and its day."""
 
-    day: int
+    day: Day
     engine: Engine
 
 
@@ -82,11 +90,9 @@ class Codec:
         """Without a log block's body. Raises Misuse for another protocol's message."""
         match message:
             case Daily() | DailyBlock():
-                return frame(DAILY, [int_to_bytes(message.day), message.payload])
+                return frame(DAILY, [int_to_bytes(message.day), message.election, message.payload])
             case Signed(entry, claim):
-                ends = int_to_bytes(int(entry.ends))
-                numbers = [int_to_bytes(entry.day), int_to_bytes(entry.number)]
-                return frame(SIGNED, [*numbers, entry.block_hash, ends, claim.author, claim.signature])
+                return frame(SIGNED, [*encode_entry(entry), claim.author, claim.signature])
             case Logged(header, certificate):
                 return frame(LOGGED, [header.encoded, certificate])
             case Unproven(number):
@@ -97,8 +103,8 @@ class Codec:
                 return frame(SNAIL_QUESTION, [list(locator), target])
             case SnailBlocks(blocks, more):
                 return frame(SNAIL_BLOCKS, [[block.encoded for block in blocks], int_to_bytes(int(more))])
-            case Complaint(day, claim):
-                return frame(COMPLAINT, [int_to_bytes(day), claim.author, claim.signature])
+            case Complaint(election, claim):
+                return frame(COMPLAINT, [election, claim.author, claim.signature])
             case FreshFruit(fruit):
                 return frame(FRUIT, [fruit.encode()])
         raise Misuse(f"hybrid has no message {message.kind!r}")
@@ -110,22 +116,19 @@ class Codec:
         return read("hybrid", self._kinds, payload)
 
     def _daily(self, items: list[Item]) -> Message:
-        day_item, payload_item = expect(items, 2)
-        day, payload = u64(day_item), as_bytes(payload_item)
+        day_item, election_item, payload_item = expect(items, 3)
+        day, election, payload = u64(day_item), as_bytes(election_item, HASH_BYTES), as_bytes(payload_item)
         running = self._inner()
-        if running is None or running.day != day:  # HYB-38
-            return Daily(day, payload, None)
+        if running is None or (running.day.number, running.day.snail_hash) != (day, election):  # HYB-38
+            return Daily(day, election, payload, None)
         inner = running.engine.decode(payload)
         if carries_block(inner) and inner.header.number < 1:
             raise DecodeError("daily-block", "genesis is nobody's proposal")
-        return wrap(day, payload, inner)
+        return wrap(running.day, payload, inner)
 
     def _signed(self, items: list[Item]) -> Signed:
-        day, number, block_hash, ends, signer, signature = expect(items, 6)
-        flag = bytes_to_int(ends, size_max=1)
-        if flag > 1:
-            raise DecodeError("entry-flag", str(flag))
-        entry = Entry(u64(day), u64(number), as_bytes(block_hash, 32), bool(flag))
+        *entry_items, signer, signature = expect(items, 7)
+        entry = decode_entry(entry_items)
         digest = entry_digest(self._chain_id, entry)
         return Signed(entry, _claim(signer, digest, signature))
 
@@ -180,9 +183,9 @@ class Codec:
         return SnailBlocks(blocks, bool(flag), proof)
 
     def _complaint(self, items: list[Item]) -> Complaint:
-        day_item, author, signature = expect(items, 3)
-        day = u64(day_item)
-        return Complaint(day, _claim(author, complaint_digest(self._chain_id, day), signature))
+        election_item, author, signature = expect(items, 3)
+        election = as_bytes(election_item, HASH_BYTES)
+        return Complaint(election, _claim(author, complaint_digest(self._chain_id, election), signature))
 
     def _fruit(self, items: list[Item]) -> FreshFruit:
         (data,) = expect(items, 1)

@@ -274,9 +274,9 @@ class DayRun:
                     self._records[key] = value
                 core.emit(Persist(self._key(key), value))
             case Broadcast(message):
-                core.emit(Broadcast(wrap(self.day.number, self.engine.encode(message), message)))
+                core.emit(Broadcast(wrap(self.day, self.engine.encode(message), message)))
             case Send(peer, message):
-                core.emit(Send(peer, wrap(self.day.number, self.engine.encode(message), message)))
+                core.emit(Send(peer, wrap(self.day, self.engine.encode(message), message)))
             case SetTimer(name, delay):
                 core.emit(SetTimer(self._prefix + name, delay))
             case CancelTimer(name):

@@ -118,15 +118,19 @@ class HybridEngine:
     def _on_message(self, event: Received, peer: bytes, message: Message) -> None:
         if isinstance(message, Daily | DailyBlock):
             run = self.run
-            if message.inner is not None and run is not None and run.day.number == message.day:
+            if message.inner is not None and run is not None and run.day.snail_hash == message.election:
                 run.feed(Received(event.now, peer, message.inner))
-            elif message.day > self._day.number:
-                # HYB-8: the day of others is later than ours: they know more of the snail chain.
+            elif self._is_news(message):
                 self.snail.ask(peer, b"")
             return
         handler = self._handlers.get(type(message))
         if handler is not None:
             handler(peer, message)
+
+    def _is_news(self, message: Daily | DailyBlock) -> bool:
+        """HYB-8: is its day later than ours, or elected by another branch? Its sender knows more of the snail chain."""
+        ours = self._day.number
+        return message.day > ours or (message.day == ours and self.snail.chain.header(message.election) is None)
 
     def _on_timer(self, name: str) -> None:
         if name == TICK:
@@ -230,12 +234,13 @@ class HybridEngine:
         patience = core.parameters.complain_ms * MILLISECOND
         if core.now - self._waiting_since >= patience:
             self.snail.on_complaint(
-                None, Complaint(current.number, core.sign(complaint_digest(core.chain.chain_id, current.number)))
+                None,
+                Complaint(current.snail_hash, core.sign(complaint_digest(core.chain.chain_id, current.snail_hash))),
             )
 
     def _running(self) -> Running | None:
         run = self.run
-        return Running(run.day.number, run.engine) if run is not None else None
+        return Running(run.day, run.engine) if run is not None else None
 
     # --- what anybody may ask -------------------------------------------------------------------------------------
 

@@ -120,6 +120,8 @@ class Log:
             raise NotYet("entry-day", f"who orders block {header.number} is not known here")
         if entry.day < day.number:
             raise InvalidHeader("entry-day", f"block {header.number} belongs to day {day.number}")
+        if entry.election != day.snail_hash:
+            raise NotYet("entry-election", f"day {day.number} was elected by another block on our snail chain")
         if entry.ends != (header.mix_hash != day.snail_hash):
             raise InvalidHeader("entry-end", f"block {header.number}")
         if entry.ends:
@@ -161,7 +163,7 @@ class Log:
                 return
             self._extend(block)
             self._keep(block)
-            self._sign(Entry(day.number, step.number, step.hash, step.mix_hash != day.snail_hash))
+            self._sign(day.entry(step.number, step.hash, ends=step.mix_hash != day.snail_hash))
 
     def _path(self, day: Day, header: Header) -> list[Header]:
         """From the tip, which it leaves out, to `header`, but not beyond the end of the day (HYB-33)."""
@@ -223,7 +225,7 @@ class Log:
             header = self._ordered.get(number)
             if header is None or day_of(header) != day.number or not self.may_sign(day):
                 continue
-            self._sign(Entry(day.number, number, header.hash, header.mix_hash != day.snail_hash))
+            self._sign(day.entry(number, header.hash, ends=header.mix_hash != day.snail_hash))
         if self.tip.number == self.final.number:
             return False
         self._core.emit(Broadcast(Unproven(self.final.number + 1)))
@@ -246,25 +248,30 @@ class Log:
         entry = signed.entry
         if not 0 < entry.number - self.final.number <= AHEAD_MAX or entry.day < day_of(self.final):
             return
-        day = self.snail.almanac().find(entry.day)
+        day = self._elected(entry)
         # Who has no seat as we see it may have one on a branch that we have not heard of: nobody is to blame.
         if day is not None and signed.signer in day.weights:
             self._file(signed)
+
+    def _elected(self, entry: Entry) -> Day | None:
+        """Its day, if our branch of the snail chain has it."""
+        day = self.snail.almanac().find(entry.day)
+        return day if day is not None and day.snail_hash == entry.election else None
 
     def _file(self, signed: Signed) -> None:
         number = signed.entry.number
         said = self._signed.setdefault(number, {})
         earlier = said.get(signed.signer)
-        if earlier is None or earlier.entry.day < signed.entry.day:
+        if earlier is None or earlier.entry.day < signed.entry.day or self._elected(earlier.entry) is None:
             said[signed.signer] = signed
             self._count(number, signed.entry)
-        elif earlier.entry.day == signed.entry.day and earlier.entry != signed.entry:
+        elif earlier.entry.election == signed.entry.election and earlier.entry != signed.entry:
             # HYB-27: two words about one place of one day.
             self._core.accuse(signed.signer, "equivocation-entry", encode_evidence(earlier, signed))
 
     def _count(self, number: int, entry: Entry) -> None:
         """HYB-22: enough signatures make a proof. It is judged like anybody's."""
-        day = self.snail.almanac().find(entry.day)
+        day = self._elected(entry)
         said = self._signed.get(number, {})
         signers = sorted(node_id for node_id, signed in said.items() if signed.entry == entry)
         if day is None or day.weigh(signers) < day.threshold:

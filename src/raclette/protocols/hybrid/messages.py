@@ -12,28 +12,30 @@ from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.message import Message, carries_block
 from raclette.primitives.signing import Claim, digest_of
-from raclette.protocols.hybrid.almanac import Entry
+from raclette.protocols.hybrid.almanac import Day, Entry
 from raclette.protocols.hybrid.fruits import Fruit
 
 
 def entry_digest(chain_id: int, entry: Entry) -> bytes:
     """HYB-21: what a member signs for a block of the log."""
-    return digest_of("raclette/hybrid/entry", chain_id, entry.day, entry.number, entry.block_hash, int(entry.ends))
+    what = (entry.day, entry.election, entry.number, entry.block_hash, int(entry.ends))
+    return digest_of("raclette/hybrid/entry", chain_id, *what)
 
 
-def complaint_digest(chain_id: int, day: int) -> bytes:
-    """HYB-12: what a member signs who finds its committee silent."""
-    return digest_of("raclette/hybrid/complaint", chain_id, day)
+def complaint_digest(chain_id: int, election: bytes) -> bytes:
+    """HYB-12: what a member signs who finds the committee of this election silent."""
+    return digest_of("raclette/hybrid/complaint", chain_id, election)
 
 
 @dataclass(frozen=True, slots=True)
 class Daily:
-    """A message of day `day`'s inner engine. `inner` is None if we do not run that day: then nobody has checked it,
-    and it only tells that the day is on."""
+    """A message of the inner engine of day `day`, which snail block `election` elected. `inner` is None if we do not
+    run that day: then nobody has checked it, and it only tells that the day is on."""
 
     kind: ClassVar[str] = "daily"
 
     day: int
+    election: bytes
     payload: bytes
     inner: Message | None
 
@@ -54,6 +56,7 @@ class DailyBlock:
     kind: ClassVar[str] = "daily-block"
 
     day: int
+    election: bytes
     payload: bytes
     inner: Message
     header: Header
@@ -75,13 +78,14 @@ def _named(base: type, kind: str) -> type:
     return type(base.__name__, (base,), {"kind": kind, "__slots__": ()})
 
 
-def wrap(day: int, payload: bytes, inner: Message) -> "Daily | DailyBlock":
+def wrap(day: Day, payload: bytes, inner: Message) -> "Daily | DailyBlock":
     """An inner message for the wire; `payload` is its inner encoding."""
     wrapped: Daily | DailyBlock
     if carries_block(inner):
-        wrapped = _named(DailyBlock, inner.kind)(day, payload, inner, inner.header, inner.block)
+        block = inner.header, inner.block
+        wrapped = _named(DailyBlock, inner.kind)(day.number, day.snail_hash, payload, inner, *block)
     else:
-        wrapped = _named(Daily, inner.kind)(day, payload, inner)
+        wrapped = _named(Daily, inner.kind)(day.number, day.snail_hash, payload, inner)
     return wrapped
 
 
@@ -182,11 +186,12 @@ class SnailBlocks:
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """HYB-12: a member of the newest day says that nothing is ordered although something waits."""
+    """HYB-12: a member of the newest day, which snail block `election` elected, says that nothing is ordered although
+    something waits."""
 
     kind: ClassVar[str] = "complaint"
 
-    day: int
+    election: bytes
     claim: Claim
 
     @property

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError
+from raclette.primitives.hashing import HASH_BYTES
 from raclette.primitives.rlp import Item, as_bytes, as_list, bytes_to_int, int_to_bytes
 from raclette.primitives.signing import NODE_ID_BYTES, SIGNATURE_BYTES, Claim
 from raclette.protocols.committee import VALIDATORS_MAX
@@ -50,41 +51,45 @@ class Body(NamedTuple):
     @property
     def said(self) -> Said:
         """What the almanac hears."""
-        complaints = tuple((complaint.day, complaint.author) for complaint in self.complaints)
+        complaints = tuple((complaint.election, complaint.author) for complaint in self.complaints)
         if self.proof is None:
             return Said(complaints=complaints)
         return Said(self.proof.entry, self.proof.nodes, complaints)
 
 
+def encode_entry(entry: Entry) -> list[bytes]:
+    """The items [day, election, number, hash, ends]."""
+    numbers = int_to_bytes(entry.day), int_to_bytes(entry.number)
+    return [numbers[0], entry.election, numbers[1], entry.block_hash, int_to_bytes(int(entry.ends))]
+
+
+def decode_entry(items: list[Item]) -> Entry:
+    """Raises DecodeError."""
+    day, election, number, block_hash, ends = expect(items, 5)
+    flag = bytes_to_int(ends, size_max=1)
+    if flag > 1:
+        raise DecodeError("entry-flag", str(flag))
+    hashes = as_bytes(block_hash, HASH_BYTES), as_bytes(election, HASH_BYTES)
+    return Entry(u64(day), u64(number), hashes[0], bool(flag), hashes[1])
+
+
 def encode_proof(proof: Proof) -> bytes:
-    """RLP of [day, number, hash, ends, [[node, signature]...]]."""
+    """RLP of [day, election, number, hash, ends, [[node, signature]...]]."""
     return rlp.encode(_proof_items(proof))
 
 
 def _proof_items(proof: Proof) -> list[rlp.Encodable]:
-    entry = proof.entry
     signers: list[rlp.Encodable] = [[node_id, signature] for node_id, signature in proof.signers]
-    return [
-        int_to_bytes(entry.day),
-        int_to_bytes(entry.number),
-        entry.block_hash,
-        int_to_bytes(int(entry.ends)),
-        signers,
-    ]
+    return [*encode_entry(proof.entry), signers]
 
 
 def decode_proof(data: bytes) -> Proof:
     """Raises DecodeError."""
-    return _proof(rlp.decode_list(data, 5))
-
-
-def _proof(items: list[Item]) -> Proof:
-    day, number, block_hash, ends, signer_items = expect(items, 5)
-    flag = bytes_to_int(ends, size_max=1)
-    entry = Entry(u64(day), u64(number), as_bytes(block_hash, 32), bool(flag))
+    *entry_items, signer_items = rlp.decode_list(data, 6)
+    entry = decode_entry(entry_items)
     listed = as_list(signer_items)
-    if flag > 1 or not 1 <= len(listed) <= VALIDATORS_MAX:
-        raise DecodeError("proof-shape", f"{len(listed)} signers, flag {flag}")
+    if not 1 <= len(listed) <= VALIDATORS_MAX:
+        raise DecodeError("proof-shape", f"{len(listed)} signers")
     signers = []
     for item in listed:
         node_id, signature = expect(as_list(item), 2)
@@ -109,8 +114,7 @@ def encode_records(
     if proof is not None:
         records.append(frame(ENTRY, _proof_items(proof)))
     records += [
-        frame(COMPLAINT, [int_to_bytes(complaint.day), complaint.author, complaint.claim.signature])
-        for complaint in complaints
+        frame(COMPLAINT, [complaint.election, complaint.author, complaint.claim.signature]) for complaint in complaints
     ]
     records += [bytes((FRUIT,)) + fruit.encode() for fruit in ripe]
     return tuple(records)
@@ -144,7 +148,7 @@ def decode_records(chain_id: int, records: Sequence[bytes]) -> Body:
 
 
 def _complaint(chain_id: int, items: list[Item]) -> Complaint:
-    day_item, node_id, signature = items
-    day = u64(day_item)
+    election_item, node_id, signature = items
+    election = as_bytes(election_item, HASH_BYTES)
     author, signed = as_bytes(node_id, NODE_ID_BYTES), as_bytes(signature, SIGNATURE_BYTES)
-    return Complaint(day, Claim(author, complaint_digest(chain_id, day), signed))
+    return Complaint(election, Claim(author, complaint_digest(chain_id, election), signed))

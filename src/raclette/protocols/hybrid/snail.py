@@ -96,8 +96,8 @@ class Snail:
             case Adopt(block_hash):
                 self.deepest = max(self.deepest, self.chain.adopt(block_hash))
                 self.moved = True
-                newest = self.chain.almanac().day.number
-                self.complaints = {who: said for who, said in self.complaints.items() if said.day >= newest}
+                newest = self.chain.almanac().day.snail_hash
+                self.complaints = {who: said for who, said in self.complaints.items() if said.election == newest}
             case Publish():
                 pass  # our own block: `feed` has told everybody
             case Fetch(peer, block_hash):
@@ -146,7 +146,7 @@ class Snail:
         for author in sorted(self.complaints):
             complaint = self.complaints[author]
             try:
-                self._rules.check_complaint(almanac, complaint.day, complaint.author)
+                self._rules.check_complaint(almanac, complaint.election, complaint.author)
             except InvalidBlock:
                 continue
             complaints.append(complaint)
@@ -239,10 +239,10 @@ class Snail:
     def on_complaint(self, peer: bytes | None, complaint: Complaint) -> None:
         """HYB-12: kept for the next block, and passed on once."""
         almanac = self.chain.almanac()
-        if complaint.day != almanac.day.number or complaint.author in self.complaints:
+        if complaint.author in self.complaints:
             return
         try:
-            self._rules.check_complaint(almanac, complaint.day, complaint.author)
+            self._rules.check_complaint(almanac, complaint.election, complaint.author)
         except InvalidBlock:
             return  # whoever passed it on may be on another branch, with other seats: nobody is to blame
         self.complaints[complaint.author] = complaint

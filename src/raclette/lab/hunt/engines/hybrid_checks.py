@@ -126,7 +126,7 @@ class Days(Checker):
             raise Violation("seats", f"{replica.name} gives those of day {day.number} to others", replica.number)
         proof = decode_proof(certificate)
         ends = block.header.mix_hash != day.snail_hash
-        entry = Entry(day.number, block.number, block.hash, ends)
+        entry = day.entry(block.number, block.hash, ends=ends)
         if proof.entry != entry:
             raise Violation("certificates", f"block {block.number}: the proof is for {proof.entry}", replica.number)
         if any(first >= second for first, second in pairwise(proof.nodes)):
@@ -152,8 +152,10 @@ class Honesty(Checker):
         if not self.claim.holds:
             return
         newest = snail_of(replica).almanac().day
-        if isinstance(message, Complaint) and message.author == replica.node_id and message.day > newest.number:
-            raise Violation("complaints", f"{replica.name} complains about day {message.day}", replica.number)
+        if isinstance(message, Complaint) and message.author == replica.node_id:
+            if snail_of(replica).elected_at(message.election) is None:
+                raise Violation("complaints", f"{replica.name} complains about nobody", replica.number)
+            return
         if not isinstance(message, Signed):
             return
         entry, snail = message.entry, snail_of(replica)
@@ -256,7 +258,7 @@ class Records(Checker):
         day = snail_of(replica).almanac().find(proof.entry.day)
         seats = day.seats if day is not None else ()
         weight = sum(seats.count(node_id) for node_id in set(proof.nodes))
-        if not seats or 3 * weight < len(seats):
+        if day is None or day.snail_hash != proof.entry.election or 3 * weight < len(seats):
             detail = f"snail block {block.number} records an entry of {weight} of {len(seats)} seats"
             raise Violation("certificates", detail, replica.number)
 

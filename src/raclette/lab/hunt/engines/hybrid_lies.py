@@ -70,6 +70,7 @@ LIES: Mapping[str, Sequence[str]] = {
     "false-end": _ENTRY,
     "entry-of-another-day": _ENTRY,
     "entry-far-ahead": _ENTRY,
+    "entry-of-another-election": _ENTRY,
     "silent-entry": _ENTRY,
     "thin-proof": _LOGGED,
     "repeated-signer": _LOGGED,
@@ -90,7 +91,7 @@ RETORTS: Sequence[str] = (
     *pbft_lies.RETORTS,
     *(name for name in simplex_lies.RETORTS if name not in pbft_lies.RETORTS),
     "complain",
-    "complain-about-later",
+    "complain-about-nobody",
     "stop-by-a-stranger",
     "echo-entry",
     "unasked-blocks",
@@ -195,7 +196,7 @@ class HybridTrickster:
 
     @staticmethod
     def _say_inside(run: DayRun, inner: Message) -> Message:
-        return wrap(run.day.number, run.engine.encode(inner), inner)
+        return wrap(run.day, run.engine.encode(inner), inner)
 
     def _marked(self, name: str, run: DayRun, mind: Any, inner: Message) -> Message:
         """A proposal whose header says something else about days."""
@@ -228,7 +229,12 @@ class HybridTrickster:
             case "false-end":
                 return [self._entry(entry._replace(ends=not entry.ends))]
             case "entry-of-another-day":
-                return [self._entry(entry._replace(day=max(1, entry.day + self.random.choice((-1, 1)))))]
+                day = max(1, entry.day + self.random.choice((-1, 1)))
+                other_day = self.replica.engine.snail.chain.almanac().find(day)
+                election = other_day.snail_hash if other_day is not None else entry.election
+                return [self._entry(entry._replace(day=day, election=election))]
+            case "entry-of-another-election":
+                return [self._entry(entry._replace(election=self.random.bytes(32))), message]
             case "entry-far-ahead":
                 return [message, self._entry(entry._replace(number=entry.number + self.random.between(1, 1_000)))]
         return []
@@ -267,10 +273,10 @@ class HybridTrickster:
         body = decode_records(self._chain_id, block.transactions)
         proof, complaints, ripe = body.proof, list(body.complaints), list(body.fruits)
         newest = max(self.proofs.values(), key=lambda known: known.entry[:2], default=None)
-        day = self.replica.engine.snail.chain.almanac().day.number
+        day = self.replica.engine.snail.chain.almanac().day
         match name:
             case "records-a-stranger":
-                proof = self._own_proof(Entry(day, 1_000, self.random.bytes(32), False))
+                proof = self._own_proof(day.entry(1_000, self.random.bytes(32), ends=False))
             case "records-below-threshold" if newest is not None:
                 proof = Proof(newest.entry, newest.signers[:1])
             case "records-a-repeated-signer" if newest is not None:
@@ -280,7 +286,7 @@ class HybridTrickster:
             case "records-a-false-end" if newest is not None:
                 proof = self._own_proof(newest.entry._replace(ends=True))
             case "records-a-complaint" | "records-itself-twice":
-                complaints += [self._complaint(day)] * (2 if name == "records-itself-twice" else 1)
+                complaints += [self._complaint(day.snail_hash)] * (2 if name == "records-itself-twice" else 1)
             case "records-a-stale-fruit" | "records-a-fruit-again":
                 ripe += self._stale() if name == "records-a-stale-fruit" else self._again()
         records = encode_records(body.claim, proof, complaints, ripe)
@@ -317,19 +323,18 @@ class HybridTrickster:
         fruits = decode_records(self._chain_id, block.transactions).fruits if block is not None else ()
         return [self.random.choice(fruits)] if fruits else []
 
-    def _complaint(self, day: int) -> Complaint:
-        return Complaint(day, self._sign(complaint_digest(self._chain_id, day)))
+    def _complaint(self, election: bytes) -> Complaint:
+        return Complaint(election, self._sign(complaint_digest(self._chain_id, election)))
 
     # --- unasked --------------------------------------------------------------------------------------------------
 
     def retorts(self, name: str, message: Message) -> Sequence[Message]:
         snail = self.replica.engine.snail.chain
-        newest = snail.almanac().day.number
         match name:
             case "complain":
-                return [self._complaint(newest)]
-            case "complain-about-later":
-                return [self._complaint(newest + 1)]
+                return [self._complaint(snail.almanac().day.snail_hash)]
+            case "complain-about-nobody":
+                return [self._complaint(snail.head.hash)]
             case "stale-fruit" | "fruit-again":
                 return [FreshFruit(fruit) for fruit in (self._stale() if name == "stale-fruit" else self._again())]
             case "false-successor":

@@ -59,7 +59,7 @@ class _InnerBlocks:
 
     def frame(self, message: Message, *, public: bool) -> bytes:
         """See `node.blocks`."""
-        wrapped = wrap(self._run.day.number, self._run.engine.encode(message), message)
+        wrapped = wrap(self._run.day, self._run.engine.encode(message), message)
         self.last = self._node.blocks.frame(wrapped, public=public)
         return self.last
 
@@ -162,7 +162,7 @@ class HybridForger:
 
     @staticmethod
     def _said(run: DayRun, inner: Message) -> Message:
-        return wrap(run.day.number, run.engine.encode(inner), inner)
+        return wrap(run.day, run.engine.encode(inner), inner)
 
     # --- small steps ----------------------------------------------------------------------------------------------
 
@@ -254,16 +254,17 @@ class HybridForger:
             made = self._inner(run).forge(random, refused=random.chance(1, 4))
             return None if made is None else self._rewrapped(run, made)
         if random.chance(1, 4):
-            day = self.engine.snail.chain.almanac().day.number
-            claim = self.engine.core.sign(complaint_digest(self.engine.core.chain.chain_id, day))
-            return self._forged("complaint-without-cause", Complaint(day, claim), refused=False)
+            election = self.engine.snail.chain.almanac().day.snail_hash
+            claim = self.engine.core.sign(complaint_digest(self.engine.core.chain.chain_id, election))
+            return self._forged("complaint-without-cause", Complaint(election, claim), refused=False)
         return self._forged("entry-out-of-thin-air", self._false_entry(random), refused=False)
 
     def _false_entry(self, random: Random) -> Signed:
-        log, day = self.engine.log, self.engine.snail.chain.almanac().day.number
+        log, almanac = self.engine.log, self.engine.snail.chain.almanac()
+        day = almanac.find(almanac.day.number - random.below(2)) or almanac.day
         block_hash = random.choice((log.tip.hash, *self.hashes, random.bytes(32)))
         number = log.final.number + random.between(0, 3)
-        return self.entry(Entry(max(1, day - random.below(2)), number, block_hash, random.chance(1, 2)))
+        return self.entry(day.entry(number, block_hash, ends=random.chance(1, 2)))
 
     def _stolen_entry(self, random: Random) -> Forged | None:
         others = [node_id for node_id in self.engine.validators() if node_id != self.engine.core.me]
@@ -284,7 +285,7 @@ class HybridForger:
             return made._replace(refused=False)
         parsed = Frame()
         parsed.ParseFromString(made.frame)
-        parsed.engine.payload = tagged(DAILY, [int_to_bytes(run.day.number), parsed.engine.payload])
+        parsed.engine.payload = tagged(DAILY, [int_to_bytes(run.day.number), run.day.snail_hash, parsed.engine.payload])
         return Forged(made.what, parsed.SerializeToString(), made.kind, refused=False)
 
     def junk(self, random: Random) -> Message:
@@ -292,8 +293,8 @@ class HybridForger:
         run = self._run
         if run is not None and random.chance(1, 2):
             return self._said(run, self._inner(run).junk(random))
-        entry = Entry(1 + random.below(random.choice((3, _FAR))), 1 + random.below(_FAR), random.bytes(32), False)
-        return self.entry(entry)
+        day, number = 1 + random.below(random.choice((3, _FAR))), 1 + random.below(_FAR)
+        return self.entry(Entry(day, number, random.bytes(32), False, random.bytes(32)))
 
 
 def _step(entry: Entry, hashes: Sequence[bytes], random: Random) -> Entry:
