@@ -11,7 +11,7 @@ from raclette.sim.checkers.contract import Base, Checker, Mode, Subject, ViewOf,
 from raclette.sim.checkers.evidence import EvidenceKept
 from raclette.sim.checkers.finality import FinalityKept
 from raclette.sim.checkers.forensics import FORENSICS
-from raclette.sim.checkers.honour import NoFalseAccusation, NoHonestBan
+from raclette.sim.checkers.honour import NoFalseAccusation, NoFalseAccusationAttended, NoHonestBan
 from raclette.sim.checkers.liveness import Liveness
 from raclette.sim.checkers.memory import MemoryBounds
 from raclette.sim.checkers.new_views import NewViews
@@ -43,13 +43,14 @@ def make_checkers(subject: Subject) -> list[Checker]:
         *([OneVote(subject)] if subject.config.ledger == "poll" else []),
         Liveness(view_of, subject.missing),
         MemoryBounds(subject),
-        NoFalseAccusation(subject),
+        NoFalseAccusationAttended(subject) if protocol == "hybrid" else NoFalseAccusation(subject),
         NoHonestBan(subject),
         Progress(view_of),
         *([NewViews(subject)] if protocol == "pbft" else []),
         *([BoundedViews(subject)] if protocol in VIEWS_MAX else []),
         *([Accountability(subject)] if protocol in FORENSICS else []),
-        *([Certificates(subject), EvidenceKept(subject)] if protocol in EQUALS else []),
+        *([Certificates(subject)] if protocol in EQUALS else []),
+        *([EvidenceKept(subject)] if protocol == "pbft" else []),
         *work,
     ]
 

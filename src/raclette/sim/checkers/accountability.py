@@ -6,23 +6,27 @@ as if each kept a log, which is what the paper on forensics asks for.
 """
 
 from raclette.node.host import NewFinal, Notice, Parcel
+from raclette.node.node import Node
 from raclette.node.view import NodeView
 from raclette.sim.checkers.agreement import Agreement
 from raclette.sim.checkers.contract import Base, Subject
-from raclette.sim.checkers.forensics import FORENSICS
+from raclette.sim.checkers.forensics import FORENSICS, Attending
 from raclette.sim.checkers.fork import Fork
 from raclette.sim.host import Host
 from raclette.sim.world import World
 
 
 class Accountability(Base):
-    """Listens to what honest nodes hear, and judges at the end."""
+    """Listens to what honest nodes hear, and judges at the end. `verdict` is who is to blame for a fork, for people;
+    empty if there was none."""
 
     name = "accountability"
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject.view_of)
         self.judge = FORENSICS[subject.genesis.protocol](subject.genesis)
+        self.verdict = ""
+        self._attending = self.judge if isinstance(self.judge, Attending) else None
         self._forgetful = subject.forgetful
         self._replayer = subject.replayer
         self._agreement = Agreement(subject.view_of)
@@ -32,6 +36,7 @@ class Accountability(Base):
     def heard(self, world: World, host: Host, peer: bytes, parcel: Parcel) -> None:
         """Write it down, if an honest node hears it."""
         if host.honest:
+            self._attend(host)
             self.judge.hear(parcel.content)
 
     def observe(self, world: World, host: Host, notice: Notice) -> None:
@@ -42,33 +47,52 @@ class Accountability(Base):
 
     def finish(self, world: World) -> None:
         honest = [host for host in world.hosts if host.honest and host.alive]
-        if self._forks:
-            # The first contradiction may lie below: blocks are announced final several at a time.
-            for host in honest:
+        for host in honest:
+            self._attend(host)
+            if self._forks:
+                # The first contradiction may lie below: blocks are announced final several at a time.
                 self._read_certificates(host)
         guilty = self.judge.culprits()
-        index = {host.node_id: host.index for host in world.hosts}
+        hosts = {host.node_id: host for host in world.hosts}
         for node_id, crime in guilty.items():
-            host = world.hosts[index[node_id]]
-            if host.honest and host.index not in self._forgetful:
+            host = hosts[node_id]
+            if self._is_true(host):
                 self.report(world, host.index, f"an honest node is convicted: {crime}")
-        lacking = self.judge.lacking(self._fork(honest)) if self._forks else ""
-        if lacking:
-            named = ", ".join(f"n{index[node_id]:02d}" for node_id in guilty) or "nobody"
-            detail = f"a fork at height {min(self._forks)} is proved against {named}, not {lacking}"
-            self.report(world, -1, detail)
+        if self._forks:
+            self._judge_fork(world, honest, {f"n{hosts[node_id].index:02d}": guilty[node_id] for node_id in guilty})
 
-    def _fork(self, honest: list[Host]) -> Fork:
+    def _judge_fork(self, world: World, honest: list[Host], guilty: dict[str, str]) -> None:
+        """`guilty` maps names to crimes."""
+        fork = self._fork(honest, frozenset(host.node_id for host in world.hosts if self._is_true(host)))
+        crimes = ", ".join(f"{name} ({crime})" for name, crime in guilty.items()) or "nobody"
+        remark = self._attending.remark(fork) if self._attending is not None else ""
+        self.verdict = f"the fork at height {fork.height} is proved against {crimes}" + (
+            f"; {remark}" if remark else ""
+        )
+        lacking = self.judge.lacking(fork)
+        if lacking:
+            named = ", ".join(guilty) or "nobody"
+            self.report(world, -1, f"a fork at height {fork.height} is proved against {named}, not {lacking}")
+
+    def _is_true(self, host: Host) -> bool:
+        """Does it keep to the protocol, and remember what it said?"""
+        return host.honest and host.index not in self._forgetful
+
+    def _attend(self, host: Host) -> None:
+        if self._attending is not None and isinstance(host.node, Node):
+            self._attending.attend(host.index, host.node.engine)
+
+    def _fork(self, hosts: list[Host], true: frozenset[bytes]) -> Fork:
         """The lowest: blocks are announced final several at a time."""
-        views = [self.view_of(host) for host in honest]
+        views = [self.view_of(host) for host in hosts]
         for height in range(1, min(self._forks)):
             headers = [view.canonical(height) for view in views if view.finalized.number >= height]
             if len({header.hash for header in headers if header is not None}) > 1:
-                return self._at(height, views[0])
-        return self._at(min(self._forks), views[0])
+                return self._at(height, views[0], true)
+        return self._at(min(self._forks), views[0], true)
 
-    def _at(self, height: int, view: NodeView) -> Fork:
-        return Fork(height, lambda: self._replayer.members(view, height - 1))
+    def _at(self, height: int, view: NodeView, true: frozenset[bytes]) -> Fork:
+        return Fork(height, lambda: self._replayer.members(view, height - 1), true)
 
     def _read_certificates(self, host: Host) -> None:
         view = self.view_of(host)

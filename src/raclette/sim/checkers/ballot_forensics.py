@@ -17,17 +17,14 @@ from typing import Any
 from raclette.chain.genesis import Genesis
 from raclette.chain.header import Header
 from raclette.node.wire import EngineSaid
-from raclette.primitives import rlp
 from raclette.primitives.errors import InvalidCertificate
-from raclette.primitives.rlp import bytes_to_int
-from raclette.primitives.signing import Claim
 from raclette.protocols.ballot.certificate import decode_certificate
 from raclette.protocols.ballot.evidence import check_evidence
 from raclette.protocols.ballot.messages import Ballots, Candidate, Elected, Vote
 from raclette.protocols.ballot.parameters import Parameters
 from raclette.protocols.ballot.weights import register_of
 from raclette.protocols.parameters import parse_parameters
-from raclette.sim.checkers.fork import Fork
+from raclette.sim.checkers.fork import Fork, Reading
 
 
 class BallotForensics:
@@ -63,14 +60,9 @@ class BallotForensics:
         """Its votes, each of its own author."""
         self._certificate(header.number, certificate)
 
-    def convict(self, evidence: bytes) -> tuple[Claim, ...]:
+    def convict(self, evidence: bytes) -> tuple[Reading, ...]:
         """As the protocol's own evidence module says."""
-        return check_evidence(self._chain_id, evidence)
-
-    def place_of(self, evidence: bytes) -> tuple[int, ...]:
-        """(height, round)."""
-        check_evidence(self._chain_id, evidence)
-        return tuple(bytes_to_int(item, size_max=8) for item in rlp.decode_list(evidence, 7)[:2])
+        return (check_evidence(self._chain_id, evidence),)
 
     def culprits(self) -> dict[bytes, str]:
         """By the rule of the module."""

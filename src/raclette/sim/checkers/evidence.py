@@ -16,7 +16,7 @@ from raclette.protocols.pbft.engine import PbftEngine
 from raclette.protocols.pbft.messages import Commit, Prepare, PrePrepare
 from raclette.protocols.pbft.ordering import ACCUSED_MAX
 from raclette.sim.checkers.contract import Base, Subject
-from raclette.sim.checkers.forensics import FORENSICS
+from raclette.sim.checkers.pbft_forensics import PbftForensics
 from raclette.sim.host import Host
 from raclette.sim.world import World
 from raclette.store.contract import Table
@@ -40,7 +40,7 @@ class EvidenceKept(Base):
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject.view_of)
-        self._judge = FORENSICS[subject.genesis.protocol](subject.genesis)
+        self._judge = PbftForensics.of(subject.genesis)
         # (node, its life, phase, height, voter) -> (view, block).
         self._last: dict[_Place, tuple[int, bytes]] = {}
         self._owed: dict[_Owed, None] = {}

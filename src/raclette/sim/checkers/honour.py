@@ -5,11 +5,13 @@ have the honest shut each other out. A validator that came back with an empty di
 it forgot, and counts among the liars until it has caught up (`Subject.forgetful`).
 """
 
+from raclette.node.host import Parcel
 from raclette.node.node import Node
 from raclette.primitives.errors import DecodeError
 from raclette.primitives.units import SECOND
 from raclette.sim.checkers.contract import Base, Subject
-from raclette.sim.checkers.forensics import FORENSICS
+from raclette.sim.checkers.forensics import FORENSICS, Attending
+from raclette.sim.host import Host
 from raclette.sim.world import World
 
 
@@ -30,21 +32,35 @@ class NoFalseAccusation(Base):
             if not (host.honest and host.alive):
                 continue
             for record in self.view_of(host).evidence():
-                accused = index.get(bytes.fromhex(record["accused"][2:]), -1)
-                self._look(world, host.index, accused, record["reason"], bytes.fromhex(record["proof"][2:]))
+                accused = bytes.fromhex(record["accused"][2:])
+                at = index.get(accused, -1)
+                if at >= 0 and world.hosts[at].honest and at not in self._forgetful:
+                    detail = f"n{host.index:02d} holds evidence of {record['reason']} against an honest node"
+                    self.report(world, at, detail)
+                if self._judge is not None:
+                    self._look(world, host.index, accused, record["reason"], bytes.fromhex(record["proof"][2:]))
 
-    def _look(self, world: World, holder: int, accused: int, reason: str, proof: bytes) -> None:
-        if accused >= 0 and world.hosts[accused].honest and accused not in self._forgetful:
-            self.report(world, accused, f"n{holder:02d} holds evidence of {reason} against an honest node")
-        if self._judge is None:
-            return
+    def _look(self, world: World, holder: int, accused: bytes, reason: str, proof: bytes) -> None:
+        """Does the proof convict the accused, as one of its readings has it?"""
         try:
-            claims = self._judge.convict(proof)
+            readings = self._judge.convict(proof) if self._judge is not None else ()
         except DecodeError as fault:
             self.report(world, holder, f"evidence of {reason} convicts nobody: {fault}")
             return
-        if not all(world.verifier.holds(claim) for claim in claims):
+        holding = [claims for claims in readings if all(world.verifier.holds(claim) for claim in claims)]
+        if not holding:
             self.report(world, holder, f"evidence of {reason} rests on a false signature")
+        elif not any(all(claim.author == accused for claim in claims) for claims in holding):
+            self.report(world, holder, f"evidence of {reason} convicts somebody else")
+
+
+class NoFalseAccusationAttended(NoFalseAccusation):
+    """The same with a judge that learns from the honest nodes which committees evidence may be about."""
+
+    def heard(self, world: World, host: Host, peer: bytes, parcel: Parcel) -> None:
+        """Let the judge look before the committee changes."""
+        if host.honest and isinstance(self._judge, Attending) and isinstance(host.node, Node):
+            self._judge.attend(host.index, host.node.engine)
 
 
 class NoHonestBan(Base):

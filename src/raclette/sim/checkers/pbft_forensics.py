@@ -5,10 +5,11 @@
 2. A COMMIT for (view v, height h), and a VIEW-CHANGE for a view above v whose prepared certificate ranks below (v, h),
    or that shows none: who commits holds a certificate of that rank on disk, and shows its highest one ever after.
 
-If two honest replicas finalise different blocks at one height, these convict f+1. In one view the two quorums of
-COMMITs share f+1 replicas (1). Across views v < w, the first view above v whose base is beside the committed block was
-entered by a quorum of VIEW-CHANGEs; f+1 of them come from replicas that had committed in v, and each either showed less
-(2), or a certificate of v for another block, whose quorum of PREPAREs meets that behind the COMMITs in f+1 (1).
+If two honest replicas finalise different blocks at one height, these convict the owners of f+1 seats (a replica has one
+as a rule). In one view the two quorums of COMMITs share f+1 seats (1). Across views v < w, the first view above v whose
+base is beside the committed block was entered by a quorum of VIEW-CHANGEs; f+1 seats of them are of replicas that had
+committed in v, and each either showed less (2), or a certificate of v for another block, whose quorum of PREPAREs meets
+that behind the COMMITs in f+1 (1).
 """
 
 from typing import Any
@@ -19,33 +20,35 @@ from raclette.node.wire import EngineSaid
 from raclette.primitives import rlp
 from raclette.primitives.errors import InvalidCertificate
 from raclette.primitives.rlp import bytes_to_int
-from raclette.primitives.signing import Claim
 from raclette.protocols.parameters import parse_parameters
 from raclette.protocols.pbft.codec import Codec
 from raclette.protocols.pbft.evidence import check_evidence
 from raclette.protocols.pbft.messages import CheckpointVote, Commit, Committed, NewView, Prepare, PrePrepare, ViewChange
 from raclette.protocols.pbft.parameters import Parameters
 from raclette.protocols.pbft.quorum import Certificate, Committee
-from raclette.sim.checkers.fork import Fork
+from raclette.sim.checkers.fork import Fork, Reading
+from raclette.sim.checkers.seats import too_few
 
 PREPARE, COMMIT, CHECKPOINT = "prepare", "commit", "checkpoint"
 
 
 class PbftForensics:
-    """Implements `Forensics`."""
+    """Implements `Forensics`, for a committee that stands in genesis or one that was elected."""
 
-    def __init__(self, genesis: Genesis) -> None:
-        """Raises ConfigError."""
-        parameters = parse_parameters(Parameters, genesis.protocol_parameters)
-        self.committee = Committee(parameters.node_ids, genesis.chain_id, parameters.weights)
-        # Computed here, not asked of the engine, so that a wrong one cannot vouch for itself.
-        self.faults = (self.committee.size - 1) // 3
-        self._codec = Codec(self.committee, parameters.window)
+    def __init__(self, committee: Committee, window: int) -> None:
+        self.committee = committee
+        self._codec = Codec(committee, window)
         # (kind, view, height, replica) -> the blocks it voted for there.
         self._votes: dict[tuple[str, int, int, int], set[bytes]] = {}
         # replica -> (new view, rank of the certificate shown); (-1, -1) for none.
         self._changes: dict[int, set[tuple[int, tuple[int, int]]]] = {}
         self._read: set[Certificate | tuple[bytes, bytes]] = set()
+
+    @classmethod
+    def of(cls, genesis: Genesis) -> "PbftForensics":
+        """Raises ConfigError."""
+        parameters = parse_parameters(Parameters, genesis.protocol_parameters)
+        return cls(Committee(parameters.node_ids, genesis.chain_id, parameters.weights), parameters.window)
 
     def hear(self, content: Any) -> None:
         """Write down who said what."""
@@ -81,9 +84,9 @@ class PbftForensics:
         for number, _ in proof.votes:
             self._vote(COMMIT, proof.view, proof.top.number, number, proof.top.hash)
 
-    def convict(self, evidence: bytes) -> tuple[Claim, ...]:
+    def convict(self, evidence: bytes) -> tuple[Reading, ...]:
         """As the protocol's own evidence module says."""
-        return check_evidence(self.committee, evidence)
+        return (check_evidence(self.committee, evidence),)
 
     def place_of(self, evidence: bytes) -> tuple[int, ...]:
         """(1 for PREPARE, view, height, replica)."""
@@ -109,8 +112,8 @@ class PbftForensics:
         return {self.committee.ids[sender]: guilty[sender] for sender in sorted(guilty)}
 
     def lacking(self, fork: Fork) -> str:
-        """f+1 replicas, wherever they lied: what happened in one view shows at the heights of another."""
-        return "" if len(self.culprits()) > self.faults else f"against {self.faults + 1}"
+        """The owners of f+1 seats, wherever they lied: what happened in one view shows at the heights of another."""
+        return too_few(self.committee, self.culprits())
 
     def _vote(self, kind: str, view: int, height: int, sender: int, block_hash: bytes) -> None:
         place = (kind, view, height, sender)

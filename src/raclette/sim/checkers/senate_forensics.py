@@ -20,10 +20,7 @@ from raclette.chain.header import Header
 from raclette.chain.trie import root_of_mapping
 from raclette.ledgers import ledger_of
 from raclette.node.wire import EngineSaid
-from raclette.primitives import rlp
 from raclette.primitives.errors import InvalidCertificate
-from raclette.primitives.rlp import bytes_to_int
-from raclette.primitives.signing import Claim
 from raclette.protocols.parameters import parse_parameters
 from raclette.protocols.senate.codec import Codec
 from raclette.protocols.senate.evidence import check_evidence
@@ -40,7 +37,7 @@ from raclette.protocols.senate.messages import (
 )
 from raclette.protocols.senate.parameters import Parameters
 from raclette.protocols.senate.statements import Statements
-from raclette.sim.checkers.fork import Fork
+from raclette.sim.checkers.fork import Fork, Reading
 
 PREPARE, COMMIT, PROPOSAL, CANDIDATE = "prepare", "commit", "proposal", "block"
 
@@ -96,14 +93,9 @@ class SenateForensics:
         for sender, _ in proof.votes:
             self._note(header.number, COMMIT, proof.round, sender, header.hash)
 
-    def convict(self, evidence: bytes) -> tuple[Claim, ...]:
+    def convict(self, evidence: bytes) -> tuple[Reading, ...]:
         """As the protocol's own evidence module says."""
-        return check_evidence(self._statements, evidence)
-
-    def place_of(self, evidence: bytes) -> tuple[int, ...]:
-        """(kind, height, round)."""
-        check_evidence(self._statements, evidence)
-        return tuple(bytes_to_int(item, size_max=8) for item in rlp.decode_list(evidence, 8)[:3])
+        return (check_evidence(self._statements, evidence),)
 
     def culprits(self) -> dict[bytes, str]:
         """By the two rules of the module."""

@@ -3,11 +3,12 @@
 1. Two VOTEs, or two FINALIZEs, for different blocks.
 2. DUMMY and FINALIZE.
 
-If two honest replicas finalise different blocks at one height, these convict f+1. Let B be finalised in iteration h and
-C, which is not above B, in an iteration g >= h. Among C and its ancestors take the lowest of an iteration p >= h that
-is not B or above it; its voters held the notarization of its parent and of every dummy block between. If p = h, two
-quorums of VOTEs for different blocks share f+1 replicas (1). Else the parent is of an iteration below h, so the dummy
-block of h was notarized, by a quorum that shares f+1 with those who finalised B (2).
+If two honest replicas finalise different blocks at one height, these convict the owners of f+1 seats. Let B be
+finalised in iteration h and C, which is not above B, in an iteration g >= h. Among C and its ancestors take the lowest
+of an iteration p >= h that is not B or above it; its voters held the notarization of its parent and of every dummy
+block between. If p = h, two quorums of VOTEs for different blocks share f+1 seats (1). Else the parent is of an
+iteration below h, so the dummy block of h was notarized, by a quorum that shares f+1 seats with those who finalised B
+(2).
 """
 
 from typing import Any
@@ -15,32 +16,32 @@ from typing import Any
 from raclette.chain.genesis import Genesis
 from raclette.chain.header import Header
 from raclette.node.wire import EngineSaid
-from raclette.primitives import rlp
 from raclette.primitives.errors import InvalidCertificate
-from raclette.primitives.rlp import bytes_to_int
-from raclette.primitives.signing import Claim
 from raclette.protocols.parameters import parse_parameters
 from raclette.protocols.simplex.codec import Codec
 from raclette.protocols.simplex.evidence import check_evidence, contradicts
 from raclette.protocols.simplex.messages import Finalized, Notarized, Proposal, Vote
 from raclette.protocols.simplex.parameters import Parameters
 from raclette.protocols.simplex.statements import Certificate, Committee, Phase
-from raclette.sim.checkers.fork import Fork
+from raclette.sim.checkers.fork import Fork, Reading
+from raclette.sim.checkers.seats import too_few
 
 
 class SimplexForensics:
-    """Implements `Forensics`."""
+    """Implements `Forensics`, for a committee that stands in genesis or one that was elected."""
 
-    def __init__(self, genesis: Genesis) -> None:
-        """Raises ConfigError."""
-        parameters = parse_parameters(Parameters, genesis.protocol_parameters)
-        self.committee = Committee(parameters.node_ids, genesis.chain_id, parameters.weights)
-        # Computed here, not asked of the engine, so that a wrong one cannot vouch for itself.
-        self.faults = (self.committee.size - 1) // 3
-        self._codec = Codec(self.committee)
+    def __init__(self, committee: Committee) -> None:
+        self.committee = committee
+        self._codec = Codec(committee)
         # (iteration, replica) -> what it said there.
         self._said: dict[tuple[int, int], dict[tuple[Phase, bytes], None]] = {}
         self._read: set[Certificate] = set()
+
+    @classmethod
+    def of(cls, genesis: Genesis) -> "SimplexForensics":
+        """Raises ConfigError."""
+        parameters = parse_parameters(Parameters, genesis.protocol_parameters)
+        return cls(Committee(parameters.node_ids, genesis.chain_id, parameters.weights))
 
     def hear(self, content: Any) -> None:
         """Write down who said what."""
@@ -67,14 +68,9 @@ class SimplexForensics:
         except InvalidCertificate:
             return  # that it proves nothing is for another checker to say
 
-    def convict(self, evidence: bytes) -> tuple[Claim, ...]:
+    def convict(self, evidence: bytes) -> tuple[Reading, ...]:
         """As the protocol's own evidence module says."""
-        return check_evidence(self.committee, evidence)
-
-    def place_of(self, evidence: bytes) -> tuple[int, ...]:
-        """(iteration, replica)."""
-        check_evidence(self.committee, evidence)
-        return tuple(bytes_to_int(item, size_max=8) for item in rlp.decode_list(evidence, 8)[:2])
+        return (check_evidence(self.committee, evidence),)
 
     def culprits(self) -> dict[bytes, str]:
         """By the two rules of the module."""
@@ -89,8 +85,8 @@ class SimplexForensics:
         return {self.committee.ids[sender]: guilty[sender] for sender in sorted(guilty)}
 
     def lacking(self, fork: Fork) -> str:
-        """f+1 replicas, wherever they lied: what happened in one view shows at the heights of another."""
-        return "" if len(self.culprits()) > self.faults else f"against {self.faults + 1}"
+        """The owners of f+1 seats, wherever they lied: one iteration's lies show at the heights of another."""
+        return too_few(self.committee, self.culprits())
 
     def _certificate(self, certificate: Certificate) -> None:
         if certificate not in self._read:
