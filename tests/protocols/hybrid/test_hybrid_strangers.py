@@ -1,6 +1,7 @@
 """One engine by itself, with what strangers, liars and crashes may bring: found by reading the code as an adversary."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,19 +9,21 @@ import pytest
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.contract import Draft, EngineSetup
-from raclette.engine.effects import Accuse, Adopt, Effect, Finalize, Persist, Publish, Seal, Send
+from raclette.engine.effects import Accuse, Adopt, Effect, Finalize, Persist, Publish, Seal, Send, SetTimer
 from raclette.engine.events import Event, Received, Sealed, Started, TimerFired
 from raclette.engine.lightchain import LightChain
-from raclette.primitives.errors import DecodeError
+from raclette.primitives.errors import DecodeError, InvalidCertificate
 from raclette.primitives.signing import Claim, IdealSignatures
 from raclette.primitives.units import SECOND
 from raclette.protocols.hybrid import HybridEngine, make_engine
 from raclette.protocols.hybrid.almanac import Entry
 from raclette.protocols.hybrid.day import nonce_of
+from raclette.protocols.hybrid.engine import TICK
 from raclette.protocols.hybrid.evidence import check_evidence, encode_evidence
 from raclette.protocols.hybrid.fruits import Claim as FruitClaim
 from raclette.protocols.hybrid.fruits import Fruit, body_root
-from raclette.protocols.hybrid.log import RECORD
+from raclette.protocols.hybrid.learning import BRANCH_BYTES_MAX, BRANCHES_MAX, Branch, Branches
+from raclette.protocols.hybrid.log import HELD_MAX, RECORD
 from raclette.protocols.hybrid.messages import (
     Complaint,
     FreshFruit,
@@ -32,6 +35,8 @@ from raclette.protocols.hybrid.messages import (
     complaint_digest,
     entry_digest,
 )
+from raclette.protocols.hybrid.records import Proof, encode_proof, encode_records
+from raclette.protocols.nakamoto.engine import RECHECK
 from raclette.protocols.nakamoto.mining import MINE
 
 WORLD = IdealSignatures(b"strangers")
@@ -60,7 +65,7 @@ class Lone:
         self.sought: Seal | None = None
         setup = EngineSetup(PARAMETERS | parameters, self.chain, WORLD.signer(node_id), bytes(20), dict(self.records))
         self.engine: HybridEngine = make_engine(setup)
-        self.feed(Started(self.now))
+        self.started = self.feed(Started(self.now))
 
     def feed(self, event: Event) -> list[Effect]:
         effects = list(self.engine.handle(event))
@@ -134,6 +139,94 @@ def test_a_branch_that_is_longer_than_an_answer_is_learned_page_by_page() -> Non
     assert here.engine.snail.chain.head.hash == blocks[-1].hash
 
 
+def test_a_branch_without_enough_work_is_kept_nowhere_and_one_with_enough_is_taken_whole() -> None:
+    """HYB-9: far below the head work may be cheap, and every block of the tree is kept for ever."""
+    here, there = Lone(IDS[0]), Lone(IDS[1])
+    here.mine(200)
+    snail, blocks = here.engine.snail, there.mine(200)
+    here.now = max(here.now, there.now)
+    answer(there, here, here.hear(IDS[1], SnailBlock(blocks[-1], ())))
+    assert (len(snail.chain), len(snail._branches)) == (201, 0)
+    assert not any(block.hash in snail.chain._leaves for block in blocks)
+    assert len(here.records) == len(Lone(before=here).records)
+    heavier = there.mine(1)[-1]
+    here.now = there.now
+    answer(there, here, here.hear(IDS[1], SnailBlock(heavier, ())))
+    assert snail.chain.head.hash == heavier.hash
+    assert (len(snail.chain), len(snail._branches)) == (402, 0)
+
+
+def test_a_branch_beside_the_tree_is_judged_by_its_headers() -> None:
+    """HYB-9: its author is accused as of a branch in the tree; what comes too early is no fault."""
+    here, there = Lone(IDS[0]), Lone(IDS[1])
+    here.mine(100)
+    (first, second) = there.mine(2)
+    here.now = max(here.now, there.now)
+    for false, reasons in (
+        (replace(second.header, difficulty=2), ["snail-difficulty"]),
+        (replace(second.header, timestamp=here.now // SECOND + 3_600), []),
+    ):
+        here.now += 2 * SECOND
+        here.engine.snail.ask(IDS[1], b"")
+        here.engine.core.take_effects()
+        reply = SnailBlocks((first, Block(false, second.transactions)), True, ())
+        effects = here.hear(IDS[1], reply)
+        assert accused(effects) == reasons
+        assert not sent(effects, SnailQuestion)
+        assert len(here.engine.snail._branches) == 0
+
+
+def test_a_branch_that_never_ends_is_given_up_and_of_many_the_lightest_gives_way() -> None:
+    """HYB-9."""
+    draft = Header(bytes(32), 1, 1)
+    branches = Branches()
+    step, parent = Block(draft, (bytes(64 * 1024),)), None
+    for number in range(2, 2 + BRANCH_BYTES_MAX // (64 * 1024)):
+        parent = branches.add(IDS[0], step, parent or Branch(0))
+        step = Block(replace(draft, number=number, parent_hash=step.hash), step.transactions)
+    assert parent is None
+    assert len(branches) == 0
+    for number in range(BRANCHES_MAX + 1):
+        kept = branches.add(bytes((number,)) * 32, Block(draft), Branch(work=100 if number else 1))
+        assert kept is not None
+    assert len(branches) == BRANCHES_MAX
+    assert branches.of(bytes(32), draft.hash) is None
+
+
+def test_a_proof_lists_no_more_signers_than_a_committee_has_seats() -> None:
+    """HYB-23, HYB-50: anybody can make a hundred keys, and each signature costs us a check."""
+    here = Lone()
+    entry = here.engine.snail.chain.almanac().day.entry(1, block_of(here, 1, 1).hash, ends=False)
+    proof = Proof(entry, tuple((bytes((number,)) * 32, bytes(64)) for number in range(5)))
+    header = block_of(here, 1, 1).header
+    with pytest.raises(InvalidCertificate, match="5 signers of 4 seats"):
+        here.engine.check_certificate(header, encode_proof(proof))
+    assert len(here.engine.check_certificate(header, encode_proof(proof._replace(signers=proof.signers[:4])))) == 4
+    records = encode_records(FruitClaim(STRANGER, bytes(32), 0), proof, [], [])
+    snail = Header(bytes(32), 1, 1, transactions_root=body_root(records))
+    with pytest.raises(DecodeError, match="5 signers of 4 seats"):
+        here.engine.decode(here.engine.encode(SnailBlock(Block(snail, records), ())))
+
+
+def test_whoever_fills_the_places_of_waiting_blocks_gives_them_up_to_others() -> None:
+    """HYB-24: eight peers with eight blocks each leave room for a ninth."""
+    log = Lone().engine.log
+    proof = Proof(Entry(9, 1, bytes(32), False, bytes(32)), ())
+
+    def hold(peer: int, number: int) -> bool:
+        return log._hold(bytes((peer,)) * 32, Block(Header(bytes((peer,)) * 32, number, 1)), proof)
+
+    assert all(hold(peer, number) for peer in range(8) for number in range(1, 9))
+    assert not hold(3, 9)
+    assert all(hold(8, number) for number in range(1, 8))
+    assert log.waiting == HELD_MAX
+    of_ninth = [held for held in log._held.values() if held.peer == bytes((8,)) * 32]
+    assert len(of_ninth) == 7
+    assert not hold(8, 8)
+    lowest = {held.peer: held.block.number for held in reversed(log._held.values())}
+    assert set(lowest.values()) == {1}
+
+
 def test_nobody_sends_more_answers_than_were_asked() -> None:
     """HYB-7."""
     here, there = Lone(IDS[0]), Lone(IDS[1])
@@ -189,6 +282,33 @@ def test_words_about_a_day_that_two_branches_elected_convict_nobody() -> None:
     (blame,) = [effect for effect in here.hear(IDS[2], signed(same_day)) if isinstance(effect, Accuse)]
     assert (blame.peer, blame.reason) == (IDS[1], "equivocation-entry")
     assert all(WORLD.holds(claim) for claim in check_evidence(here.chain.chain_id, blame.evidence))
+
+
+def test_a_complaint_is_repeated_as_long_as_its_cause_lasts() -> None:
+    """HYB-12: it may be lost on the way to every miner, or forgotten by those who restart."""
+    here = Lone(complain_ms=5_000, timeout_ms=1_000, patience=10)
+    here.chain.submit(b"something that waits")
+    when = []
+    for second in range(1, 13):
+        here.now += SECOND
+        told = [effect for effect in here.feed(TimerFired(here.now, TICK)) if isinstance(effect, Publish)]
+        when += [second for effect in told if isinstance(effect.message, Complaint)]
+    assert when == [6, 11]
+    said = here.engine.snail.complaints[IDS[0]]
+    assert [effect for effect in here.hear(IDS[1], said) if isinstance(effect, Publish)] == []
+
+
+def test_a_snail_block_before_its_time_is_looked_at_again_after_a_restart() -> None:
+    """HYB-51: the clock may stand further back than before."""
+    here = Lone()
+    (block,) = here.mine(60)[-1:]
+    here.now -= 25 * SECOND
+    again = Lone(before=here)
+    assert block.number - again.engine.snail.chain.head.number == 10
+    assert any(isinstance(effect, SetTimer) and effect.name == RECHECK for effect in again.started)
+    again.now += 25 * SECOND
+    again.feed(TimerFired(again.now, RECHECK))
+    assert again.engine.snail.chain.head.hash == block.hash
 
 
 def block_of(lone: Lone, day: int, elected: int) -> Block:

@@ -68,8 +68,10 @@ class Running(NamedTuple):
 class Codec:
     """Encodes and decodes for one chain. Thread-safe."""
 
-    def __init__(self, chain_id: int, inner: Callable[[], Running | None]) -> None:
+    def __init__(self, chain_id: int, seats: int, inner: Callable[[], Running | None]) -> None:
+        """`seats` of the largest committee."""
         self._chain_id = chain_id
+        self._seats = seats
         self._inner = inner
         # HYB-50: the largest payload of each kind.
         self._kinds: dict[int, tuple[int, Callable[[list[Item]], Message]]] = {
@@ -150,6 +152,8 @@ class Codec:
             raise InvalidCertificate(error.reason, error.detail) from error
         if (proof.entry.number, proof.entry.block_hash) != (header.number, header.hash):
             raise InvalidCertificate("certificate-block", f"it is not for block {header.number}")
+        if len(proof.signers) > self._seats:
+            raise InvalidCertificate("certificate-signers", f"{len(proof.signers)} signers of {self._seats} seats")
         return claims_of(self._chain_id, proof)
 
     def _unproven(self, items: list[Item]) -> Unproven:
@@ -162,7 +166,10 @@ class Codec:
         return SnailBlock(block, self._proof_of(block))
 
     def _proof_of(self, block: Block) -> tuple[Claim, ...]:
-        return decode_records(self._chain_id, block.transactions).signatures
+        body = decode_records(self._chain_id, block.transactions)
+        if body.proof is not None and len(body.proof.signers) > self._seats:
+            raise DecodeError("snail-records", f"{len(body.proof.signers)} signers of {self._seats} seats")
+        return body.signatures
 
     def _snail_question(self, items: list[Item]) -> SnailQuestion:
         locator_item, target = expect(items, 2)

@@ -61,7 +61,8 @@ class HybridEngine:
         self.log = Log(self.core, rules)
         self.snail = Snail(self.core, rules, seal, self.log.proof_for)
         self.log.snail, self.log.news = self.snail.chain, self.snail.renew
-        self.codec = Codec(setup.chain.chain_id, self._running)
+        seats = max(parameters.committee_size, len(parameters.node_ids))
+        self.codec = Codec(setup.chain.chain_id, seats, self._running)
         self.run: DayRun | None = None
         # The day that is in charge, as far as we can tell.
         self._day: Day = self.snail.chain.almanac().day
@@ -73,7 +74,7 @@ class HybridEngine:
             SnailBlock: lambda peer, message: self.snail.on_block(peer, message.block),
             SnailBlocks: self.snail.on_blocks,
             SnailQuestion: self.snail.on_question,
-            Complaint: self.snail.on_complaint,
+            Complaint: lambda _, message: self.snail.on_complaint(message),
             FreshFruit: lambda _, message: self.snail.on_fruit(message.fruit),
         }
         # The log's tip at the last tick.
@@ -233,10 +234,10 @@ class HybridEngine:
             self._waiting_since = core.now
         patience = core.parameters.complain_ms * MILLISECOND
         if core.now - self._waiting_since >= patience:
-            self.snail.on_complaint(
-                None,
-                Complaint(current.snail_hash, core.sign(complaint_digest(core.chain.chain_id, current.snail_hash))),
-            )
+            # And again after as long, should nobody who mines have heard it.
+            self._waiting_since = core.now
+            digest = complaint_digest(core.chain.chain_id, current.snail_hash)
+            self.snail.complain(Complaint(current.snail_hash, core.sign(digest)))
 
     def _running(self) -> Running | None:
         run = self.run

@@ -8,6 +8,7 @@ before its signature leaves.
 A block with its proof may come before we know enough of the snail chain to judge its committee; it is held until then.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -42,7 +43,7 @@ HELD_PER_PEER = 8
 class Held(NamedTuple):
     """A block that cannot be judged yet, and who gave it."""
 
-    peer: bytes | None
+    peer: bytes
     block: Block
     proof: Proof
 
@@ -213,8 +214,7 @@ class Log:
         """HYB-6: of the last two days the proof of the highest block."""
         step: Header | None = self.final
         while step is not None and step.number and len(self._proofs) < PROOFS_KEPT:
-            certificate = self._core.chain.certificate(step.hash)
-            if certificate and day_of(step) not in self._proofs:
+            if day_of(step) not in self._proofs and (certificate := self._core.chain.certificate(step.hash)):
                 self._proofs[day_of(step)] = decode_proof(certificate)
             step = self._core.chain.header(step.parent_hash)
 
@@ -360,10 +360,21 @@ class Log:
         number = block.number
         if self._beyond is None or number > self._beyond[0]:
             self._beyond = (number, block.hash, peer)
-        of_peer = sum(held.peer == peer for held in self._held.values())
-        if number > self.tip.number and len(self._held) < HELD_MAX and of_peer < HELD_PER_PEER:
-            self._held.setdefault(block.hash, Held(peer, block, proof))
+        if number > self.tip.number and block.hash not in self._held and self._make_room(peer):
+            self._held[block.hash] = Held(peer, block, proof)
         return block.hash in self._held
+
+    def _make_room(self, peer: bytes) -> bool:
+        """Where all places are taken, whoever has most of them gives up its highest block for one who has fewer."""
+        places = Counter(held.peer for held in self._held.values())
+        if places[peer] >= HELD_PER_PEER or len(self._held) < HELD_MAX:
+            return places[peer] < HELD_PER_PEER
+        greedy = max(places, key=lambda other: (places[other], other))
+        if places[greedy] <= places[peer] + 1:
+            return False
+        given_up = [held.block for held in self._held.values() if held.peer == greedy]
+        del self._held[max(given_up, key=lambda block: (block.number, block.hash)).hash]
+        return True
 
     def _finalize(self, header: Header, proof: Proof) -> None:
         """HYB-22: nobody reverts it any more."""
@@ -435,7 +446,7 @@ class Log:
     def ask_again(self) -> None:
         """HYB-26: for what leads to the lowest block that hangs in the air, in case an answer was lost."""
         lowest = min(self._held.values(), key=lambda held: (held.block.number, held.block.hash), default=None)
-        if lowest is not None and lowest.peer is not None and lowest.block.parent_hash != self.final.hash:
+        if lowest is not None and lowest.block.parent_hash != self.final.hash:
             self._core.emit(Fetch(lowest.peer, lowest.block.hash))
         elif lowest is None and self._beyond is not None and self._beyond[0] > self.tip.number:
             self._core.emit(Fetch(self._beyond[2], self._beyond[1]))

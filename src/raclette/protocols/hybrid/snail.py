@@ -10,15 +10,16 @@ from typing import NamedTuple
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.contract import SealCheck
-from raclette.engine.effects import Accuse, Adopt, Effect, Fetch, Persist, Publish, Seal, Send
+from raclette.engine.effects import Accuse, Adopt, Effect, Fetch, Persist, Publish, Seal, Send, SetTimer
 from raclette.engine.events import BlockReceived, Event, Pending, Sealed, Started, TimerFired
 from raclette.primitives import signing
-from raclette.primitives.errors import DecodeError, InvalidBlock, StoreDamaged
+from raclette.primitives.errors import DecodeError, InvalidBlock, InvalidHeader, NotYet, StoreDamaged
 from raclette.primitives.units import MILLISECOND
 from raclette.protocols import nakamoto
 from raclette.protocols.hybrid.almanac import Almanac, Rules
 from raclette.protocols.hybrid.core import Core
 from raclette.protocols.hybrid.fruits import Claim, Fruit, body_root, is_block
+from raclette.protocols.hybrid.learning import Branch, Branches, block_bytes
 from raclette.protocols.hybrid.messages import Complaint, FreshFruit, SnailBlock, SnailBlocks, SnailQuestion
 from raclette.protocols.hybrid.orchard import WAITING_MAX, Orchard
 from raclette.protocols.hybrid.records import COMPLAINTS_MAX, Proof, encode_records
@@ -77,6 +78,7 @@ class Snail:
         # Root -> records, of our latest candidates.
         self._candidates: dict[bytes, tuple[bytes, ...]] = {}
         self._asked: dict[bytes, Asked] = {}
+        self._branches = Branches()
 
     # --- the proof-of-work engine ---------------------------------------------------------------------------------
 
@@ -115,6 +117,8 @@ class Snail:
             for effect in self._engine.handle(BlockReceived(self._core.now, None, block, b"")):
                 if isinstance(effect, Adopt):
                     self.chain.adopt(effect.block_hash)
+                elif isinstance(effect, SetTimer):
+                    self._core.emit(effect)
         # They are on disk already, and no news to anybody.
         self.chain.take_news()
         self.moved = True
@@ -190,13 +194,56 @@ class Snail:
         # The next question need not wait.
         self._asked[peer] = asked._replace(at=self._core.now - QUESTION_PATIENCE, owed=asked.owed - 1)
         for block in answer.blocks:
-            if not self._is_shaped(peer, block):
+            if not self._is_shaped(peer, block) or not self._learn(peer, block):
+                self._branches.forget(peer)
                 return
-            self.feed(BlockReceived(self._core.now, peer, block, b""))
         last = answer.blocks[-1] if answer.blocks else None
-        if answer.more and last is not None and last.number > asked.upto and self.chain.header(last.hash) is not None:
+        if last is None or not answer.more or last.number <= asked.upto:
+            self._branches.forget(peer)
+        elif self._branches.of(peer, last.hash) is not None or self.chain.header(last.hash) is not None:
             # The next page: our own branch does not name the blocks of a lighter one, so the last of them does.
             self.ask(peer, b"", last)
+
+    def _learn(self, peer: bytes, block: Block) -> bool:
+        """Into the tree, or beside it until that is worth it (HYB-9). False if there is no use in going on."""
+        branch = self._branches.of(peer, block.parent_hash)
+        if branch is None and not self._leaves_far_below(block):
+            self.feed(BlockReceived(self._core.now, peer, block, b""))
+            return True
+        if not self._follows(peer, block, branch):
+            return False
+        branch = self._branches.add(peer, block, branch or Branch(self.chain.work(block.parent_hash)))
+        if branch is None:
+            return False
+        if branch.work > self.chain.work(self.chain.head.hash):
+            self._branches.forget(peer)
+            for learned in branch.blocks:
+                self.feed(BlockReceived(self._core.now, peer, learned, b""))
+        return True
+
+    def _leaves_far_below(self, block: Block) -> bool:
+        """Does this block, which is new, hang from one that is far below the head?"""
+        parent = self.chain.header(block.parent_hash)
+        is_far = parent is not None and parent.number + SIDE_MAX < self.chain.head.number
+        return is_far and self.chain.header(block.hash) is None
+
+    def _follows(self, peer: bytes, block: Block, branch: Branch | None) -> bool:
+        """Is its header right, as far as a branch outside the tree can tell?"""
+        beside = branch.headers if branch is not None else {}
+
+        def lookup(block_hash: bytes) -> Header | None:
+            return beside.get(block_hash) or self.chain.header(block_hash)
+
+        parent = lookup(block.parent_hash)
+        try:
+            if parent is not None:
+                self._engine.check_header(block.header, parent, lookup, self._core.now)
+        except NotYet:
+            return False
+        except InvalidHeader as fault:
+            self._core.accuse(peer, f"snail-{fault.reason}")
+            return False
+        return parent is not None
 
     def _is_shaped(self, peer: bytes, block: Block) -> bool:
         """Before an orphan is kept for its parent."""
@@ -228,7 +275,7 @@ class Snail:
         proofs: list[signing.Claim] = []
         size, more = 0, False
         for block in self.chain.after(question.locator, question.target):
-            size += len(block.header.encoded) + sum(map(len, block.transactions))
+            size += block_bytes(block)
             if len(blocks) == ANSWER_BLOCKS_MAX or (blocks and size > ANSWER_BYTES_MAX):
                 more = True
                 break
@@ -236,13 +283,15 @@ class Snail:
             proofs += self.chain.signatures_in(block.hash)
         self._core.emit(Send(peer, SnailBlocks(tuple(blocks), more, tuple(proofs))))
 
-    def on_complaint(self, peer: bytes | None, complaint: Complaint) -> None:
-        """HYB-12: kept for the next block, and passed on once."""
-        almanac = self.chain.almanac()
-        if complaint.author in self.complaints:
-            return
+    def on_complaint(self, complaint: Complaint) -> None:
+        """HYB-12: another's, passed on once."""
+        if complaint.author not in self.complaints:
+            self.complain(complaint)
+
+    def complain(self, complaint: Complaint) -> None:
+        """HYB-12: kept for the next block, and told to everybody."""
         try:
-            self._rules.check_complaint(almanac, complaint.election, complaint.author)
+            self._rules.check_complaint(self.chain.almanac(), complaint.election, complaint.author)
         except InvalidBlock:
             return  # whoever passed it on may be on another branch, with other seats: nobody is to blame
         self.complaints[complaint.author] = complaint

@@ -36,6 +36,8 @@ class Leaf(NamedTuple):
     block: Block
     body: Body | None
     almanac: Almanac
+    # Of the block and all its ancestors, in expected hashes.
+    work: int
 
 
 def snail_genesis(log_genesis: Header, difficulty: int) -> Header:
@@ -62,7 +64,7 @@ class SnailChain:
         self._orchard = orchard
         self._fill = fill
         self._leaves: dict[bytes, Leaf] = {
-            genesis.hash: Leaf(Block(genesis), None, rules.first(genesis.hash)),
+            genesis.hash: Leaf(Block(genesis), None, rules.first(genesis.hash), 0),
         }
         # The head's branch.
         self._canonical: list[bytes] = [genesis.hash]
@@ -135,7 +137,7 @@ class SnailChain:
             raise InvalidBlock(error.reason, error.detail) from error
         self._orchard.check(body.fruits, parent.block.header, self.header, self.fruits_of)
         almanac = self._rules.step(parent.almanac, block.hash, body.said, lambda: self._seats(block, body))
-        self._leaves[block.hash] = Leaf(block, body, almanac)
+        self._leaves[block.hash] = Leaf(block, body, almanac, parent.work + block.header.difficulty)
         self._news.append(block)
 
     # --- what the hybrid asks -------------------------------------------------------------------------------------
@@ -179,6 +181,10 @@ class SnailChain:
         if leaf is None or self._at(leaf.block.number) != block_hash:
             return None
         return self.head.number - leaf.block.number
+
+    def work(self, block_hash: bytes) -> int:
+        """Of a known block and all its ancestors, in expected hashes."""
+        return self._leaves[block_hash].work
 
     def on_branch(self, block_hash: bytes) -> Header | None:
         """The block, if it is on the head's branch."""
