@@ -15,7 +15,6 @@ A check that cannot fail shows nothing: three chains with one rule of the protoc
 rules on fruits are those of `protocols.hybrid.fruits`, its limit of fruits in a block included.
 """
 
-from collections.abc import Callable
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -168,73 +167,47 @@ class _Grid:
         """By fruits it earns its share, over all and in the worst segment."""
         alpha = at["alpha"]
         if whole:
-            self._bound(f"share of fruits, {attack}", at, *earned.fruits, (1 + self.delta) * alpha, bound_at_most)
-        error = sqrt(earned.worst * (1 - earned.worst) / self.chain.segment)
+            self._bounded(f"share of fruits, {attack}", at, *earned.fruits, at_most=(1 + self.delta) * alpha)
         limit = segment_bound(alpha, self.delta)
-        self._bound(f"worst segment, {attack}", at, earned.worst, error, limit, bound_at_most)
+        self._bounded(f"worst segment, {attack}", at, earned.worst, self._error(earned), at_most=limit)
 
     def unfair(self, broken: str, at: dict[str, float], earned: Earned) -> None:
         """Without that rule the worst segment is beyond the bound, or the check is worth nothing."""
-        error = sqrt(earned.worst * (1 - earned.worst) / self.chain.segment)
         limit = segment_bound(at["alpha"], self.delta)
-        self._bound(f"must be unfair: {broken}", at, earned.worst, error, limit, bound_at_least)
+        self._bounded(f"must be unfair: {broken}", at, earned.worst, self._error(earned), at_least=limit)
 
-    def _bound(
-        self, quantity: str, at: dict[str, float], share: float, error: float, limit: float, side: "_Side"
+    def _error(self, earned: Earned) -> float:
+        """Standard error of the share of one segment."""
+        return sqrt(earned.worst * (1 - earned.worst) / self.chain.segment)
+
+    def _bounded(
+        self,
+        quantity: str,
+        at: dict[str, float],
+        share: float,
+        error: float,
+        *,
+        at_most: float | None = None,
+        at_least: float | None = None,
     ) -> None:
-        trials = self.chain.segment * self.segments
-        self.rows.append(side(quantity, at, share, around(share, error), limit, trials, self.seed))
-
-
-_Side = Callable[[str, dict[str, float], float, tuple[float, float], float, int, int], Row]
-
-
-def bound_at_most(
-    quantity: str,
-    at: dict[str, float],
-    share: float,
-    interval: tuple[float, float],
-    limit: float,
-    trials: int,
-    seed: int,
-) -> Row:
-    """A share that must not exceed the limit; delta is all the room there is."""
-    return bound(
-        quantity,
-        at,
-        share,
-        interval,
-        at_most=limit,
-        tolerance=0.0,
-        grounds="none: delta is the room",
-        trials=trials,
-        seed=seed,
-        source=str(FAIRNESS),
-    )
-
-
-def bound_at_least(
-    quantity: str,
-    at: dict[str, float],
-    share: float,
-    interval: tuple[float, float],
-    limit: float,
-    trials: int,
-    seed: int,
-) -> Row:
-    """A share that must exceed the limit."""
-    return bound(
-        quantity,
-        at,
-        share,
-        interval,
-        at_least=limit,
-        tolerance=0.0,
-        grounds="a chain without this rule must break the bound",
-        trials=trials,
-        seed=seed,
-        source=str(SEGMENTS),
-    )
+        """A share that must not exceed `at_most`; or, of a broken chain, that must reach `at_least`. Delta is all the
+        room there is."""
+        fair = at_least is None
+        self.rows.append(
+            bound(
+                quantity,
+                at,
+                share,
+                around(share, error),
+                at_most=at_most,
+                at_least=at_least,
+                tolerance=0.0,
+                grounds="none: delta is the room" if fair else "a chain without this rule must break the bound",
+                trials=self.chain.segment * self.segments,
+                seed=self.seed,
+                source=str(FAIRNESS if fair else SEGMENTS),
+            )
+        )
 
 
 def run(settings: Settings, progress: Progress) -> Result:

@@ -195,44 +195,22 @@ def _breaks(settings: Settings, progress: Callable[[float], None]) -> list[Row]:
         return float(at_least(best, seats, too_many(seats)))
 
     fruits = crossing(fruity)
-    trials = _STEPS * committees
     least = crossing(lambda _, rho: float(by_fruits(rho) >= BY_FRUITS))
+    common: dict[str, Any] = {"tolerance": _TOLERANCE, "trials": _STEPS * committees, "seed": seed}
+    at_blocks = {"seats": seats}, blocks, (blocks - _TOLERANCE, blocks + _TOLERANCE)
+    at_fruits = {"seats": seats}, fruits, (fruits - _TOLERANCE, fruits + _TOLERANCE)
+    chance = "draws and skewness of finite committees"
+    hoard = "segments' chance; the bound is 1/3 less a hoard in ten windows"
     return [
-        compare(
-            "blocks: breaks at",
-            {"seats": seats},
-            blocks,
-            (blocks - _TOLERANCE, blocks + _TOLERANCE),
-            published=BY_BLOCKS,
-            grounds="draws and skewness of finite committees",
-            source=str(HYBRID),
-            tolerance=_TOLERANCE,
-            trials=trials,
-            seed=seed,
-        ),
-        bound(
-            "fruits: breaks at",
-            {"seats": seats},
-            fruits,
-            (fruits - _TOLERANCE, fruits + _TOLERANCE),
-            at_least=least,
-            grounds="segments' chance; the bound is 1/3 less a hoard in ten windows",
-            source=str(HYBRID),
-            tolerance=_TOLERANCE,
-            trials=trials,
-            seed=seed,
-        ),
+        compare("blocks: breaks at", *at_blocks, published=BY_BLOCKS, grounds=chance, source=str(HYBRID), **common),
+        bound("fruits: breaks at", *at_fruits, at_least=least, grounds=hoard, source=str(HYBRID), **common),
         bound(
             "fruits: breaks at, at most",
-            {"seats": seats},
-            fruits,
-            (fruits - _TOLERANCE, fruits + _TOLERANCE),
+            *at_fruits,
             at_most=BY_FRUITS,
             grounds="as above",
             source=str(IMPOSSIBLE),
-            tolerance=_TOLERANCE,
-            trials=trials,
-            seed=seed,
+            **common,
         ),
     ]
 
@@ -242,25 +220,12 @@ def _whole_nodes(settings: Settings) -> list[Row]:
     runs = settings.whole("runs")
     kept, forked = (sum(_forks(settings.seed + number, liars) for number in range(runs)) for liars in (1, 2))
     common: dict[str, Any] = {"trials": runs, "seed": settings.seed, "source": str(HYBRID), "tolerance": 0.0}
+    quantity, borne = "whole nodes: runs that fork", "below a third of the seats nothing is allowed"
+    one = {"seats": 4, "liars": 1}, kept / runs, wilson(kept, runs)
+    two = {"seats": 4, "liars": 2}, forked / runs, wilson(forked, runs)
     return [
-        bound(
-            "whole nodes: runs that fork",
-            {"seats": 4, "liars": 1},
-            kept / runs,
-            wilson(kept, runs),
-            at_most=0.0,
-            grounds="below a third of the seats nothing is allowed",
-            **common,
-        ),
-        bound(
-            "whole nodes: runs that fork",
-            {"seats": 4, "liars": 2},
-            forked / runs,
-            wilson(forked, runs),
-            at_least=1 / runs,
-            grounds="one fork shows that the bound is met",
-            **common,
-        ),
+        bound(quantity, *one, at_most=0.0, grounds=borne, **common),
+        bound(quantity, *two, at_least=1 / runs, grounds="one fork shows that the bound is met", **common),
     ]
 
 
