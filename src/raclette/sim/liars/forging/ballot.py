@@ -8,25 +8,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from google.protobuf.message import DecodeError as ProtobufError
-
 from raclette.chain.header import Header
 from raclette.engine.message import Message
 from raclette.node.host import Delivered, Lane, Transmit
 from raclette.node.node import Node
-from raclette.node.wire import EngineSaid, Frame, encode_engine
-from raclette.primitives.errors import DecodeError, Misuse
+from raclette.primitives.errors import Misuse
 from raclette.primitives.hashing import sha256
 from raclette.primitives.randomness import Random
 from raclette.protocols.ballot.certificate import encode_certificate, make_certificate
 from raclette.protocols.ballot.engine import Ballot
 from raclette.protocols.ballot.messages import Ballots, Candidate, Elected, Vote
 from raclette.sim.liars.forging.contract import Forged, Round
+from raclette.sim.liars.forging.craft import FAR, heard, keep, read_own
 from raclette.sim.liars.forging.steps import mutate_field
 
-# Candidates that a liar remembers: enough to be stale by.
-REMEMBERED_MAX = 64
-_FAR = 1 << 40
 _Maker = Callable[["BallotForger", Random], Message]
 
 
@@ -49,15 +44,7 @@ class BallotForger:
 
     def open(self, frame: bytes) -> Message | None:
         """What our own node says of itself: its votes. What it passes on is left alone."""
-        parsed = Frame()
-        try:
-            parsed.ParseFromString(frame)
-            name = parsed.WhichOneof("content")
-            if name not in ("engine", "public_message"):
-                return None
-            message = self.core.codec.decode(getattr(parsed, name).payload)
-        except (ProtobufError, DecodeError):
-            return None
+        message = read_own(self.node, frame, public=True)
         if isinstance(message, Vote) and message.voter == self.core.node_id:
             return message
         return message if isinstance(message, Ballots) else None
@@ -67,8 +54,7 @@ class BallotForger:
         return Transmit(tuple(peers), Lane.BLOCKS, self._frame(message), message.kind)
 
     def _frame(self, message: Message) -> bytes:
-        public = not isinstance(message, Ballots)
-        return encode_engine(self.core.codec.encode(message), None, public=public)
+        return self.node.blocks.frame(message, public=not isinstance(message, Ballots))
 
     def round_of(self, message: Message) -> Round:
         """By kind, round and height."""
@@ -77,11 +63,9 @@ class BallotForger:
 
     def hear(self, event: Delivered) -> None:
         """Keep candidates."""
-        content = event.parcel.content
-        if isinstance(content, EngineSaid) and isinstance(content.message, Candidate):
-            self.headers[content.message.header.hash] = content.message.header
-            if len(self.headers) > REMEMBERED_MAX:
-                del self.headers[next(iter(self.headers))]
+        message = heard(event)
+        if isinstance(message, Candidate):
+            keep(self.headers, message.header.hash, message.header)
 
     # --- signing as ourselves -------------------------------------------------------------------------------------
 
@@ -119,9 +103,7 @@ class BallotForger:
         if other is None:
             rivals = self._rivals(message.height, message.block_hash)
             other = random.choice(rivals) if rivals else sha256(b"rival of " + message.block_hash)
-            book[message.block_hash] = other
-            if len(book) > REMEMBERED_MAX:
-                del book[next(iter(book))]
+            keep(book, message.block_hash, other)
         return self.vote(message.height, message.round, other)
 
     def twist(self, message: Message, random: Random) -> Message | None:
@@ -149,8 +131,8 @@ class BallotForger:
 
     def junk(self, random: Random) -> Message:
         """Votes for nothing, near and far."""
-        height = random.choice((self.next_height(), self.next_height() + 1, random.below(_FAR)))
-        return self.vote(height, random.choice((0, 1, random.below(_FAR))), random.bytes(32))
+        height = random.choice((self.next_height(), self.next_height() + 1, random.below(FAR)))
+        return self.vote(height, random.choice((0, 1, random.below(FAR))), random.bytes(32))
 
 
 def _stolen_vote(forger: BallotForger, random: Random) -> Message:
@@ -176,7 +158,7 @@ def _repeated_signer(forger: BallotForger, random: Random) -> Message:
 
 
 def _far_round(forger: BallotForger, random: Random) -> Message:
-    return forger.vote(forger.next_height(), random.choice((1, 2, _FAR)), forger.candidate(random))
+    return forger.vote(forger.next_height(), random.choice((1, 2, FAR)), forger.candidate(random))
 
 
 def _unknown_candidate(forger: BallotForger, random: Random) -> Message:

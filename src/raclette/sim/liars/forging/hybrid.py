@@ -6,26 +6,19 @@ mines is left alone: false work is the matter of other liars.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from google.protobuf.message import DecodeError as ProtobufError
-
 from raclette.chain.block import Block
 from raclette.chain.header import Header
-from raclette.engine.contract import Draft
 from raclette.engine.message import Message, is_closed
-from raclette.node.host import Delivered, Lane, Transmit
+from raclette.node.host import Delivered, Transmit
 from raclette.node.node import Node
-from raclette.node.wire import EngineSaid, Frame, encode_engine
-from raclette.primitives.errors import DecodeError, Misuse, PeerFault
-from raclette.primitives.hashing import sha256
+from raclette.node.wire import EngineSaid
+from raclette.primitives.errors import Misuse
 from raclette.primitives.randomness import Random
-from raclette.primitives.rlp import int_to_bytes
 from raclette.primitives.signing import Claim
 from raclette.protocols.hybrid.almanac import Entry
-from raclette.protocols.hybrid.codec import DAILY
 from raclette.protocols.hybrid.day import DayRun
 from raclette.protocols.hybrid.engine import HybridEngine
 from raclette.protocols.hybrid.messages import (
@@ -37,16 +30,13 @@ from raclette.protocols.hybrid.messages import (
     entry_digest,
     wrap,
 )
-from raclette.protocols.wire import frame as tagged
 from raclette.sim.liars.forging.contract import Forged, Forger, Round
+from raclette.sim.liars.forging.craft import FAR, forged, keep, read_own, rival_block, rival_hash, send_directly
 from raclette.sim.liars.forging.pbft import PbftForger
 from raclette.sim.liars.forging.simplex import SimplexForger
 from raclette.sim.liars.forging.steps import mutate_field
 
 _INNER: Mapping[str, Callable[[Any], Forger]] = {"pbft": PbftForger, "simplex": SimplexForger}
-# What a liar remembers of each kind.
-REMEMBERED_MAX = 64
-_FAR = 1 << 40
 
 
 class _InnerBlocks:
@@ -55,13 +45,11 @@ class _InnerBlocks:
     def __init__(self, node: Node, run: DayRun) -> None:
         self._node = node
         self._run = run
-        self.last = b""
 
     def frame(self, message: Message, *, public: bool) -> bytes:
         """See `node.blocks`."""
         wrapped = wrap(self._run.day, self._run.engine.encode(message), message)
-        self.last = self._node.blocks.frame(wrapped, public=public)
-        return self.last
+        return self._node.blocks.frame(wrapped, public=public)
 
 
 class HybridForger:
@@ -96,24 +84,13 @@ class HybridForger:
 
     def open(self, frame: bytes) -> Message | None:
         """What our own node says as a member. Its snail blocks and announcements are left alone."""
-        parsed = Frame()
-        try:
-            parsed.ParseFromString(frame)
-            if parsed.WhichOneof("content") != "engine":
-                return None
-            message = self.engine.decode(parsed.engine.payload)
-        except (ProtobufError, DecodeError):
-            return None
-        if is_closed(message) or not isinstance(message, Daily | DailyBlock | Signed):
-            return None
-        if isinstance(message, DailyBlock):
-            block = self.engine.core.chain.block(message.header.hash)
-            return None if block is None else message.with_block(block)
-        return message
+        message = read_own(self.node, frame, whole=(DailyBlock,))
+        is_ours = isinstance(message, Daily | DailyBlock | Signed) and not is_closed(message)
+        return message if is_ours else None
 
     def wrap(self, peers: Sequence[bytes], message: Message) -> Transmit:
         """As the node inside would send it."""
-        return Transmit(tuple(peers), Lane.CONSENSUS, self.node.blocks.frame(message, public=False), message.kind)
+        return send_directly(self.node, peers, message)
 
     def round_of(self, message: Message) -> Round:
         """Where the inner protocol puts it, by day; an entry by its number."""
@@ -132,17 +109,12 @@ class HybridForger:
             return
         message, run = content.message, self._run
         if isinstance(message, Signed):
-            self._keep(message.entry.block_hash)
+            keep(self.hashes, message.entry.block_hash, None)
         elif not isinstance(message, Daily | DailyBlock) or run is None:
             return
         elif message.inner is not None and message.day == run.day.number:
             parcel = event.parcel._replace(content=content._replace(message=message.inner))
             self._inner(run).hear(event._replace(parcel=parcel))
-
-    def _keep(self, block_hash: bytes) -> None:
-        self.hashes[block_hash] = None
-        if len(self.hashes) > REMEMBERED_MAX:
-            del self.hashes[next(iter(self.hashes))]
 
     # --- signing as ourselves -------------------------------------------------------------------------------------
 
@@ -191,9 +163,9 @@ class HybridForger:
     def _with_block(self, run: DayRun, message: DailyBlock, block: Block) -> Message | None:
         inner: Any = message.inner
         forger: Any = self._inner(run)
-        if not forger._is_ours(inner):
+        if not forger.is_ours(inner):
             return None
-        signed = forger.signed(replace(inner, header=block.header, block=block))
+        signed = forger.with_block(inner, block)
         return None if signed is None else self._said(run, signed)
 
     # --- two of a kind --------------------------------------------------------------------------------------------
@@ -201,41 +173,11 @@ class HybridForger:
     def rival(self, message: Message, book: dict[bytes, Any], random: Random) -> Message | None:
         """A proposal has a second, as valid block for its rival; votes and entries follow the book."""
         if isinstance(message, Signed):
-            known = book.get(message.entry.block_hash)
-            other = known.hash if known is not None else sha256(b"rival of " + message.entry.block_hash)
-            return self.entry(message.entry._replace(block_hash=other))
+            return self.entry(message.entry._replace(block_hash=rival_hash(book, message.entry.block_hash)))
         if isinstance(message, DailyBlock):
-            run, block = self._run, self._rival_block(message.header, book)
+            run, block = self._run, rival_block(self.engine.core.chain, message.header, book)
             return None if run is None or block is None else self._with_block(run, message, block)
         return self._twisted(message, lambda forger, inner: forger.rival(inner, book, random))
-
-    def _rival_block(self, header: Header, book: dict[bytes, Any]) -> Block | None:
-        """The same marks, another beneficiary, on the rival of its parent if that has one."""
-        chain = self.engine.core.chain
-        known = book.get(header.hash)
-        if known is not None:
-            return chain.block(known.hash)
-        parent = book.get(header.parent_hash) or chain.header(header.parent_hash)
-        if parent is None or chain.header(parent.hash) is None:
-            return None
-        draft = Draft(
-            max(header.timestamp, parent.timestamp),
-            beneficiary=sha256(header.hash)[:20],
-            extra_data=header.extra_data,
-            mix_hash=header.mix_hash,
-            nonce=header.nonce,
-        )
-        try:
-            block = chain.build(parent, draft)
-            chain.check(block)
-        except (Misuse, PeerFault):
-            return None
-        if block.hash == header.hash:
-            return None
-        book[header.hash] = block.header
-        if len(book) > REMEMBERED_MAX:
-            del book[next(iter(book))]
-        return block
 
     def twist(self, message: Message, random: Random) -> Message | None:
         """As the inner protocol's liars do."""
@@ -252,12 +194,12 @@ class HybridForger:
         run = self._run
         if run is not None and random.chance(1, 2):
             made = self._inner(run).forge(random, refused=random.chance(1, 4))
-            return None if made is None else self._rewrapped(run, made)
+            return None if made is None else made._replace(refused=False)
         if random.chance(1, 4):
             election = self.engine.snail.chain.almanac().day.snail_hash
             claim = self.engine.core.sign(complaint_digest(self.engine.core.chain.chain_id, election))
-            return self._forged("complaint-without-cause", Complaint(election, claim), refused=False)
-        return self._forged("entry-out-of-thin-air", self._false_entry(random), refused=False)
+            return forged(self.node, "complaint-without-cause", Complaint(election, claim), refused=False)
+        return forged(self.node, "entry-out-of-thin-air", self._false_entry(random), refused=False)
 
     def _false_entry(self, random: Random) -> Signed:
         log, almanac = self.engine.log, self.engine.snail.chain.almanac()
@@ -272,28 +214,14 @@ class HybridForger:
             return None
         ours = self._false_entry(random)
         stolen = Claim(random.choice(others), ours.claim.digest, ours.claim.signature)
-        return self._forged("entry-in-anothers-name", Signed(ours.entry, stolen), refused=True)
-
-    def _forged(self, what: str, message: Message, *, refused: bool) -> Forged:
-        frame = encode_engine(self.engine.encode(message), None, public=False)
-        return Forged(what, frame, message.kind, refused)
-
-    def _rewrapped(self, run: DayRun, made: Forged) -> Forged:
-        """An inner frame as one of the day's, if it is not one yet."""
-        inner: Any = self._inner(run)
-        if made.frame == inner.node.blocks.last:
-            return made._replace(refused=False)
-        parsed = Frame()
-        parsed.ParseFromString(made.frame)
-        parsed.engine.payload = tagged(DAILY, [int_to_bytes(run.day.number), run.day.snail_hash, parsed.engine.payload])
-        return Forged(made.what, parsed.SerializeToString(), made.kind, refused=False)
+        return forged(self.node, "entry-in-anothers-name", Signed(ours.entry, stolen), refused=True)
 
     def junk(self, random: Random) -> Message:
         """Entries and inner messages that nothing can come of, near and far."""
         run = self._run
         if run is not None and random.chance(1, 2):
             return self._said(run, self._inner(run).junk(random))
-        day, number = 1 + random.below(random.choice((3, _FAR))), 1 + random.below(_FAR)
+        day, number = 1 + random.below(random.choice((3, FAR))), 1 + random.below(FAR)
         return self.entry(Entry(day, number, random.bytes(32), False, random.bytes(32)))
 
 

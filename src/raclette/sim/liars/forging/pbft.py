@@ -2,19 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
-
-from google.protobuf.message import DecodeError as ProtobufError
+from typing import Any
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
-from raclette.engine.contract import Draft
 from raclette.engine.message import Message
-from raclette.node.host import Delivered, Lane, Transmit
+from raclette.node.host import Delivered, Transmit
 from raclette.node.node import Node
-from raclette.node.wire import EngineSaid, Frame
-from raclette.primitives.errors import DecodeError, Misuse, PeerFault
-from raclette.primitives.hashing import sha256
+from raclette.primitives.errors import Misuse
 from raclette.primitives.randomness import Random
 from raclette.protocols.pbft.engine import PbftEngine
 from raclette.protocols.pbft.messages import (
@@ -29,13 +24,19 @@ from raclette.protocols.pbft.messages import (
 )
 from raclette.protocols.pbft.quorum import Certificate
 from raclette.sim.liars.forging.contract import Forged, Round
+from raclette.sim.liars.forging.craft import (
+    FAR,
+    header_steps,
+    heard,
+    keep,
+    read_own,
+    rival_block,
+    rival_hash,
+    send_directly,
+    spoilt,
+)
 from raclette.sim.liars.forging.pbft_forgeries import BELIEVED, REFUSED
 from raclette.sim.liars.forging.steps import mutate_field
-
-# What a liar remembers of each kind: enough to be stale by, little enough to be nothing in a world of a hundred.
-REMEMBERED_MAX = 64
-_FAR = 1 << 40
-T = TypeVar("T")
 
 
 class PbftForger:
@@ -60,25 +61,15 @@ class PbftForger:
     # --- frames ---------------------------------------------------------------------------------------------------
 
     def open(self, frame: bytes) -> Message | None:
-        """What our own node says. Public announcements are left alone: they carry their proof with them."""
-        parsed = Frame()
-        try:
-            parsed.ParseFromString(frame)
-            if parsed.WhichOneof("content") != "engine":
-                return None
-            message = self.core.codec.decode(parsed.engine.payload)
-        except (ProtobufError, DecodeError):
-            return None
-        if isinstance(message, PrePrepare):
-            block = self.core.chain.block(message.header.hash)
-            return None if block is None else message.with_block(block)
-        self._remember_own()
+        """What our own node says, and what it has by then."""
+        message = read_own(self.node, frame, whole=(PrePrepare,))
+        if message is not None and not isinstance(message, PrePrepare):
+            self._remember_own()
         return message
 
     def wrap(self, peers: Sequence[bytes], message: Message) -> Transmit:
         """As the node inside would send it."""
-        frame = self.node.blocks.frame(message, public=False)
-        return Transmit(tuple(peers), Lane.CONSENSUS, frame, message.kind)
+        return send_directly(self.node, peers, message)
 
     def round_of(self, message: Message) -> Round:
         """By kind, view and height."""
@@ -87,28 +78,25 @@ class PbftForger:
 
     def hear(self, event: Delivered) -> None:
         """Keep hashes, certificates and VIEW-CHANGEs."""
-        content = event.parcel.content
-        if not isinstance(content, EngineSaid):
-            return
-        message = content.message
+        message = heard(event)
         if isinstance(message, (Vote, CheckpointVote)):
-            _keep(self.hashes, message.block_hash, None)
+            keep(self.hashes, message.block_hash, None)
         elif isinstance(message, ViewChange):
-            _keep(self.changes, (message.view, message.sender), message)
+            keep(self.changes, (message.view, message.sender), message)
             if message.prepared is not None:
-                _keep(self.certificates, message.prepared, None)
+                keep(self.certificates, message.prepared, None)
             if message.checkpoint is not None:
-                _keep(self.checkpoints, message.checkpoint, None)
+                keep(self.checkpoints, message.checkpoint, None)
 
     def _remember_own(self) -> None:
         if self.core.prepared is not None:
-            _keep(self.certificates, self.core.prepared, None)
+            keep(self.certificates, self.core.prepared, None)
         if self.core.checkpoint is not None:
-            _keep(self.checkpoints, self.core.checkpoint, None)
+            keep(self.checkpoints, self.core.checkpoint, None)
 
     # --- signing as ourselves -------------------------------------------------------------------------------------
 
-    def _is_ours(self, message: Message) -> bool:
+    def is_ours(self, message: Message) -> bool:
         """Not merely passed on, as a NEW-VIEW is to one who missed it."""
         return getattr(message, "sender", self.me) == self.me
 
@@ -156,7 +144,7 @@ class PbftForger:
         the next one that is ours."""
         hashes, own_views = tuple(self.hashes), (self.committee.size,)
         known: dict[str, Sequence[Any]]
-        if not self._is_ours(message):
+        if not self.is_ours(message):
             return None
         if isinstance(message, PrePrepare):
             if random.chance(1, 3):
@@ -179,53 +167,32 @@ class PbftForger:
         return None if changed == message else self.signed(changed)
 
     def _mutate_block(self, message: PrePrepare, random: Random) -> Message | None:
-        """A field of the block: its body stays, so what the header says of it may not hold any more."""
+        """A field of the block's header."""
         if message.block is None:
             return None
-        known = {"timestamp": (), "number": (), "gas_used": (), "parent_hash": tuple(self.hashes), "state_root": ()}
-        header = mutate_field(message.header, known, random)
-        return self.signed(replace(message, header=header, block=Block(header, message.block.transactions)))
+        return self.with_block(message, spoilt(message.block, header_steps(tuple(self.hashes)), random))
+
+    def with_block(self, message: PrePrepare, block: Block) -> Message | None:
+        """The same proposal with another block, signed."""
+        return self.signed(replace(message, header=block.header, block=block))
 
     # --- two of a kind --------------------------------------------------------------------------------------------
 
     def rival(self, message: Message, book: dict[bytes, Any], random: Random) -> Message | None:
         """A proposal has a second, as valid block for its rival, and votes follow the book; a vote for a block without
         one has a block that does not exist."""
-        if self.me is None or not self._is_ours(message):
+        if self.me is None or not self.is_ours(message):
             return None
         if isinstance(message, PrePrepare):
-            block = self._rival_block(message.header, book)
-            return None if block is None else self.signed(replace(message, header=block.header, block=block))
+            block = rival_block(self.core.chain, message.header, book, empty=False)
+            return None if block is None else self.with_block(message, block)
         if isinstance(message, (Vote, CheckpointVote)):
-            known = book.get(message.block_hash)
-            other = known.hash if known is not None else sha256(b"rival of " + message.block_hash)
-            return self.signed(replace(message, block_hash=other))
+            return self.signed(replace(message, block_hash=rival_hash(book, message.block_hash)))
         return self.twist(message, random)
-
-    def _rival_block(self, header: Header, book: dict[bytes, Any]) -> Block | None:
-        """On the rival of its parent, if that has one: so each half of the world gets a chain of its own."""
-        chain = self.core.chain
-        known = book.get(header.hash)
-        if known is not None:
-            return chain.block(known.hash)
-        parent = book.get(header.parent_hash) or chain.header(header.parent_hash)
-        if parent is None or chain.header(parent.hash) is None:
-            return None
-        time = max(header.timestamp, parent.timestamp)
-        draft = Draft(time, beneficiary=sha256(header.hash)[:20], extra_data=header.extra_data)
-        try:
-            block = chain.build(parent, draft)
-            chain.check(block)
-        except (Misuse, PeerFault):
-            return None  # a branch that is no longer kept
-        if not block.transactions or block.hash == header.hash:
-            return None
-        _keep(book, header.hash, block.header)
-        return block
 
     def twist(self, message: Message, random: Random) -> Message | None:
         """A VIEW-CHANGE that shows an older certificate or none; a NEW-VIEW from another quorum's VIEW-CHANGEs."""
-        if self.me is None or not self._is_ours(message):
+        if self.me is None or not self.is_ours(message):
             return None
         if isinstance(message, ViewChange):
             older = [None, *(known for known in self.certificates if known.view < message.view)]
@@ -249,8 +216,8 @@ class PbftForger:
     def junk(self, random: Random) -> Message:
         """Votes and proposals that nothing can come of, near and far."""
         core, me, final = self.core, self.me, self.core.final.number
-        view = random.choice((core.view, core.view + 1 + random.below(100), random.below(_FAR)))
-        height = random.choice((final + 1 + random.below(core.parameters.window), random.below(_FAR)))
+        view = random.choice((core.view, core.view + 1 + random.below(100), random.below(FAR)))
+        height = random.choice((final + 1 + random.below(core.parameters.window), random.below(FAR)))
         block_hash = random.bytes(32)
         if me is None:
             return Status(view, True, height, height, height)
@@ -270,10 +237,3 @@ class PbftForger:
                 return self.view_change(view + 1, core.checkpoint, core.prepared, me)
             case _:
                 return core.own_prepare(view, height, block_hash, me)
-
-
-def _keep(memory: dict[T, Any], key: T, value: Any) -> None:
-    """Remember it; the oldest is forgotten."""
-    memory[key] = value
-    while len(memory) > REMEMBERED_MAX:
-        del memory[next(iter(memory))]

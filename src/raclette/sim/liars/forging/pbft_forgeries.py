@@ -11,24 +11,21 @@ from typing import TYPE_CHECKING, TypeAlias
 from raclette.chain.block import Block
 from raclette.engine.contract import Draft
 from raclette.engine.message import Message
-from raclette.node.wire import encode_engine
 from raclette.primitives.errors import Misuse
 from raclette.primitives.randomness import Random
 from raclette.protocols.pbft.messages import Committed, Prepare, Status, ViewChange
 from raclette.protocols.pbft.quorum import Certificate
 from raclette.sim.liars.forging.contract import Forged
+from raclette.sim.liars.forging.craft import FAR, forged
 
 if TYPE_CHECKING:
     from raclette.sim.liars.forging.pbft import PbftForger
 
 Maker: TypeAlias = Callable[["PbftForger", int, Random], Forged | None]
-# A view or height beyond anything honest.
-FAR = 1 << 40
 
 
 def _said(forger: "PbftForger", what: str, message: Message, *, refused: bool) -> Forged:
-    frame = encode_engine(forger.core.codec.encode(message), None, public=False)
-    return Forged(what, frame, message.kind, refused)
+    return forged(forger.node, what, message, refused=refused)
 
 
 def _certified(forger: "PbftForger", what: str, prepared: Certificate) -> Forged:
@@ -70,8 +67,7 @@ def _own_block(forger: "PbftForger", me: int, random: Random) -> Block | None:
 
 
 def _shown_final(forger: "PbftForger", what: str, block: Block, certificate: bytes) -> Forged:
-    message = Committed(block.header, certificate, (), block)
-    return Forged(what, forger.node.blocks.frame(message, public=False), message.kind, refused=True)
+    return _said(forger, what, Committed(block.header, certificate, (), block), refused=True)
 
 
 def _alone_final(forger: "PbftForger", me: int, random: Random) -> Forged | None:

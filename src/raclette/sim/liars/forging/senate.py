@@ -4,17 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from google.protobuf.message import DecodeError as ProtobufError
-
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.contract import Draft
 from raclette.engine.message import Message
-from raclette.node.host import Delivered, Lane, Transmit
+from raclette.node.host import Delivered, Transmit
 from raclette.node.node import Node
-from raclette.node.wire import EngineSaid, Frame, encode_engine
-from raclette.primitives.errors import DecodeError, Misuse, PeerFault
-from raclette.primitives.hashing import sha256
+from raclette.primitives.errors import DecodeError, Misuse
 from raclette.primitives.randomness import Random
 from raclette.primitives.signing import LOT_BYTES, Lot
 from raclette.protocols.senate.core import Core
@@ -32,11 +28,18 @@ from raclette.protocols.senate.messages import (
 )
 from raclette.protocols.senate.statements import Extra
 from raclette.sim.liars.forging.contract import Forged, Round
+from raclette.sim.liars.forging.craft import (
+    FAR,
+    forged,
+    heard,
+    keep,
+    read_own,
+    rival_block,
+    rival_hash,
+    send_directly,
+    spoilt,
+)
 from raclette.sim.liars.forging.steps import mutate_field
-
-# What a liar remembers of each kind.
-REMEMBERED_MAX = 64
-_FAR = 1 << 40
 
 
 class SenateForger:
@@ -57,23 +60,12 @@ class SenateForger:
     # --- frames ---------------------------------------------------------------------------------------------------
 
     def open(self, frame: bytes) -> Message | None:
-        """What our own node says. Public announcements are left alone: they carry their proof with them."""
-        parsed = Frame()
-        try:
-            parsed.ParseFromString(frame)
-            if parsed.WhichOneof("content") != "engine":
-                return None
-            message = self.core.codec.decode(parsed.engine.payload)
-        except (ProtobufError, DecodeError):
-            return None
-        if isinstance(message, Candidate | Proposal | Committed):
-            block = self.core.chain.block(message.header.hash)
-            return None if block is None else message.with_block(block)
-        return message
+        """What our own node says."""
+        return read_own(self.node, frame, whole=(Candidate, Proposal, Committed))
 
     def wrap(self, peers: Sequence[bytes], message: Message) -> Transmit:
         """As the node inside would send it."""
-        return Transmit(tuple(peers), Lane.CONSENSUS, self.node.blocks.frame(message, public=False), message.kind)
+        return send_directly(self.node, peers, message)
 
     def round_of(self, message: Message) -> Round:
         """By kind, round and height."""
@@ -82,17 +74,11 @@ class SenateForger:
 
     def hear(self, event: Delivered) -> None:
         """Keep hashes and locks."""
-        content = event.parcel.content
-        if not isinstance(content, EngineSaid):
-            return
-        message = content.message
+        message = heard(event)
         if isinstance(message, Vote):
-            self.hashes[message.block_hash] = None
+            keep(self.hashes, message.block_hash, None)
         elif isinstance(message, Timeout) and message.lock is not None:
-            self.locks[message.height, message.lock.round] = message.lock
-        for memory in (self.hashes, self.locks):
-            if len(memory) > REMEMBERED_MAX:
-                del memory[next(iter(memory))]  # type: ignore[arg-type]
+            keep(self.locks, (message.height, message.lock.round), message.lock)
 
     # --- signing as ourselves -------------------------------------------------------------------------------------
 
@@ -143,9 +129,7 @@ class SenateForger:
             known = {"round": (), "lock": (None, *self.locks.values())}
         elif isinstance(message, Candidate) and message.block is not None:
             steps = {"timestamp": (), "gas_used": (), "state_root": tuple(self.hashes)}
-            header = mutate_field(message.header, steps, random)
-            block = Block(header, message.block.transactions)
-            return self.signed(replace(message, header=header, block=block))
+            return self._with_block(message, spoilt(message.block, steps, random))
         else:
             return None
         changed = mutate_field(message, known, random)
@@ -162,34 +146,19 @@ class SenateForger:
             return None
         if isinstance(message, Candidate | Proposal):
             block = self._rival_block(message.header, book)
-            return None if block is None else self.signed(replace(message, header=block.header, block=block))
+            return None if block is None else self._with_block(message, block)
         if isinstance(message, Vote):
-            known = book.get(message.block_hash)
-            other = known.hash if known is not None else sha256(b"rival of " + message.block_hash)
-            return self.signed(replace(message, block_hash=other))
+            return self.signed(replace(message, block_hash=rival_hash(book, message.block_hash)))
         return self.twist(message, random)
 
+    def _with_block(self, message: Candidate | Proposal, block: Block) -> Message | None:
+        return self.signed(replace(message, header=block.header, block=block))
+
     def _rival_block(self, header: Header, book: dict[bytes, Any]) -> Block | None:
-        """The same lots, another beneficiary. Only the director can sign it."""
-        chain = self.core.chain
-        known = book.get(header.hash)
-        if known is not None:
-            return chain.block(known.hash)
-        parent = chain.header(header.parent_hash)
-        if parent is None or self.core.statements.lots(header)[0].author != self.core.me:
+        """The same lots, so only the director can sign it."""
+        if header.hash not in book and self.core.statements.lots(header)[0].author != self.core.me:
             return None
-        draft = Draft(header.timestamp, beneficiary=sha256(header.hash)[:20], extra_data=header.extra_data)
-        try:
-            block = chain.build(parent, draft)
-            chain.check(block)
-        except (Misuse, PeerFault):
-            return None
-        if block.hash == header.hash:
-            return None
-        book[header.hash] = block.header
-        if len(book) > REMEMBERED_MAX:
-            del book[next(iter(book))]
-        return block
+        return rival_block(self.core.chain, header, book, branch=False)
 
     def twist(self, message: Message, random: Random) -> Message | None:
         """A TIMEOUT that shows an older lock, or none."""
@@ -203,28 +172,23 @@ class SenateForger:
     def forge(self, random: Random, *, refused: bool) -> Forged | None:
         """A ticket that nobody drew, a vote in another's name, a certificate of one signer and a senate of one."""
         if not refused:
-            message = self._seatless(random) if random.chance(1, 2) else self._own_lock(random)
-            return self._forged("lock-of-one" if isinstance(message, Timeout) else "final-by-itself", message, False)
+            if not random.chance(1, 2):
+                return forged(self.node, "lock-of-one", self._own_lock(random), refused=False)
+            block = self._seatless(random)
+            return None if block is None else forged(self.node, "final-by-itself", block, refused=False)
         core, work = self.core, self.core.work
         if random.chance(1, 2):
             alpha = core.statements.ticket_alpha(work.height, work.seed)
             lot = Lot(core.me, alpha, core.signer.draw(alpha)[:-64] + b"\xff" * 64)
-            return self._forged("ticket-never-drawn", Entry(work.height, work.seed, core.me, lot), True)
+            entry = Entry(work.height, work.seed, core.me, lot)
+            return forged(self.node, "ticket-never-drawn", entry, refused=True)
         others = [node for node, _ in work.senate.owners if node != core.me]
         if not others:
             return None
         block_hash = random.choice(tuple(self.hashes) or (random.bytes(32),))
         claim = core.sign(core.statements.vote_digest(Prepare.kind, work.height, work.round, block_hash))
         vote = Prepare(work.height, work.round, block_hash, random.choice(others), claim)
-        return self._forged("vote-in-anothers-name", vote, True)
-
-    def _forged(self, what: str, message: Message | None, refused: bool) -> Forged | None:
-        if message is None:
-            return None
-        block = message.block if isinstance(message, Committed) else None
-        if block is not None:
-            return Forged(what, self.node.blocks.frame(message, public=False), message.kind, refused)
-        return Forged(what, encode_engine(self.core.codec.encode(message), None, public=False), message.kind, refused)
+        return forged(self.node, "vote-in-anothers-name", vote, refused=True)
 
     def _own_lock(self, random: Random) -> Message:
         """True and worthless: nobody's PREPARE but our own."""
@@ -255,8 +219,8 @@ class SenateForger:
     def junk(self, random: Random) -> Message:
         """Votes, TIMEOUTs and entries that nothing can come of, near and far."""
         core, work = self.core, self.core.work
-        height = random.choice((work.height, work.height + 1, random.below(_FAR)))
-        round_number = random.choice((work.round, work.round + 1, random.below(_FAR)))
+        height = random.choice((work.height, work.height + 1, random.below(FAR)))
+        round_number = random.choice((work.round, work.round + 1, random.below(FAR)))
         match random.below(4):
             case 0:
                 return self.timeout(height, round_number, None)

@@ -1,31 +1,33 @@
 """How to lie in Simplex: the adapter of `protocols.simplex`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias, TypeVar
-
-from google.protobuf.message import DecodeError as ProtobufError
+from typing import Any, TypeAlias
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
-from raclette.engine.contract import Draft
 from raclette.engine.message import Message
-from raclette.node.host import Delivered, Lane, Transmit
+from raclette.node.host import Delivered, Transmit
 from raclette.node.node import Node
-from raclette.node.wire import EngineSaid, Frame, encode_engine
-from raclette.primitives.errors import DecodeError, Misuse, PeerFault
-from raclette.primitives.hashing import sha256
+from raclette.primitives.errors import Misuse
 from raclette.primitives.randomness import Random
 from raclette.protocols.simplex.engine import SimplexEngine
 from raclette.protocols.simplex.messages import Finalized, Notarized, Proposal, Status, Vote, make_vote
 from raclette.protocols.simplex.statements import DUMMY_HASH, Certificate, Phase, extra_data
 from raclette.sim.liars.forging.contract import Forged, Round
+from raclette.sim.liars.forging.craft import (
+    FAR,
+    forged,
+    header_steps,
+    heard,
+    keep,
+    read_own,
+    rival_block,
+    rival_hash,
+    send_directly,
+    spoilt,
+)
 from raclette.sim.liars.forging.steps import mutate_field
-
-# What a liar remembers of each kind: enough to be stale by, little enough to be nothing in a world of a hundred.
-REMEMBERED_MAX = 64
-_FAR = 1 << 40
-T = TypeVar("T")
 
 
 class SimplexForger:
@@ -47,24 +49,12 @@ class SimplexForger:
     # --- frames ---------------------------------------------------------------------------------------------------
 
     def open(self, frame: bytes) -> Message | None:
-        """What our own node says. Public announcements are left alone: they carry their proof with them."""
-        parsed = Frame()
-        try:
-            parsed.ParseFromString(frame)
-            if parsed.WhichOneof("content") != "engine":
-                return None
-            message = self.core.codec.decode(parsed.engine.payload)
-        except (ProtobufError, DecodeError):
-            return None
-        if isinstance(message, Proposal):
-            block = self.core.chain.block(message.header.hash)
-            return None if block is None else message.with_block(block)
-        return message
+        """What our own node says."""
+        return read_own(self.node, frame, whole=(Proposal,))
 
-    def wrap(self, peers: Any, message: Message) -> Transmit:
+    def wrap(self, peers: Sequence[bytes], message: Message) -> Transmit:
         """As the node inside would send it."""
-        frame = self.node.blocks.frame(message, public=False)
-        return Transmit(tuple(peers), Lane.CONSENSUS, frame, message.kind)
+        return send_directly(self.node, peers, message)
 
     def round_of(self, message: Message) -> Round:
         """By kind and iteration; heights follow from it."""
@@ -72,18 +62,15 @@ class SimplexForger:
 
     def hear(self, event: Delivered) -> None:
         """Keep hashes and certificates."""
-        content = event.parcel.content
-        if not isinstance(content, EngineSaid):
-            return
-        message = content.message
+        message = heard(event)
         if isinstance(message, Vote) and message.phase is not Phase.DUMMY:
-            _keep(self.hashes, message.block_hash, None)
+            keep(self.hashes, message.block_hash, None)
         elif isinstance(message, Notarized):
-            _keep(self.certificates, message.certificate, None)
+            keep(self.certificates, message.certificate, None)
 
     # --- signing as ourselves -------------------------------------------------------------------------------------
 
-    def _is_ours(self, message: Message) -> bool:
+    def is_ours(self, message: Message) -> bool:
         """Not merely passed on, as a notarization is."""
         return getattr(message, "sender", self.me) == self.me
 
@@ -106,7 +93,7 @@ class SimplexForger:
 
     def mutate(self, message: Message, random: Random) -> Message | None:
         """One field, one step."""
-        if not self._is_ours(message):
+        if not self.is_ours(message):
             return None
         if isinstance(message, Proposal):
             if random.chance(1, 3):
@@ -125,31 +112,29 @@ class SimplexForger:
         return None if changed == message else self.signed(changed)
 
     def _mutate_block(self, message: Proposal, random: Random) -> Message | None:
-        """A field of the block: its body stays, so what the header says of it may not hold any more."""
+        """A field of the block's header."""
         if message.block is None:
             return None
-        known = {"timestamp": (), "number": (), "gas_used": (), "parent_hash": tuple(self.hashes), "state_root": ()}
-        header = mutate_field(message.header, known, random)
-        if header == message.header:
-            return None
-        return self.signed(replace(message, header=header, block=Block(header, message.block.transactions)))
+        return self.with_block(message, spoilt(message.block, header_steps(tuple(self.hashes)), random))
+
+    def with_block(self, message: Proposal, block: Block) -> Message | None:
+        """The same proposal with another block, signed."""
+        return self.signed(replace(message, header=block.header, block=block))
 
     # --- two of a kind --------------------------------------------------------------------------------------------
 
     def rival(self, message: Message, book: dict[bytes, Any], random: Random) -> Message | None:
         """A proposal has a second, as valid block for its rival, and votes follow the book; a vote for a block without
         one has a block that does not exist; where we gave up, some hear that we finalized."""
-        if self.me is None or not self._is_ours(message):
+        if self.me is None or not self.is_ours(message):
             return None
         if isinstance(message, Proposal):
-            block = self._rival_block(message.header, book)
-            return None if block is None else self.signed(replace(message, header=block.header, block=block))
+            block = rival_block(self.core.chain, message.header, book)
+            return None if block is None else self.with_block(message, block)
         if isinstance(message, Vote):
             if message.phase is Phase.DUMMY:
                 return self._finalize_instead(message)
-            known = book.get(message.block_hash)
-            other = known.hash if known is not None else sha256(b"rival of " + message.block_hash)
-            return self.signed(replace(message, block_hash=other))
+            return self.signed(replace(message, block_hash=rival_hash(book, message.block_hash)))
         return self.twist(message, random)
 
     def _finalize_instead(self, vote: Vote) -> Message | None:
@@ -159,30 +144,9 @@ class SimplexForger:
             return None
         return self.core.own_vote(Phase.FINALIZED, vote.iteration, voted[0].block_hash, self.me)
 
-    def _rival_block(self, header: Header, book: dict[bytes, Any]) -> Block | None:
-        """On the rival of its parent, if that has one: so each half of the world gets a chain of its own."""
-        chain = self.core.chain
-        known = book.get(header.hash)
-        if known is not None:
-            return chain.block(known.hash)
-        parent = book.get(header.parent_hash) or chain.header(header.parent_hash)
-        if parent is None or chain.header(parent.hash) is None:
-            return None
-        time = max(header.timestamp, parent.timestamp)
-        draft = Draft(time, beneficiary=sha256(header.hash)[:20], extra_data=header.extra_data)
-        try:
-            block = chain.build(parent, draft)
-            chain.check(block)
-        except (Misuse, PeerFault):
-            return None  # a branch that is no longer kept
-        if block.hash == header.hash:
-            return None
-        _keep(book, header.hash, block.header)
-        return block
-
     def twist(self, message: Message, random: Random) -> Message | None:
         """A proposal that shows old notarizations, or none."""
-        if self.me is None or not isinstance(message, Proposal) or not self._is_ours(message):
+        if self.me is None or not isinstance(message, Proposal) or not self.is_ours(message):
             return None
         old = tuple(self.certificates)
         return self.signed(replace(message, certificates=random.choice(((), old[:4], old[-4:]))))
@@ -196,7 +160,7 @@ class SimplexForger:
     def junk(self, random: Random) -> Message:
         """Votes and proposals that nothing can come of, near and far."""
         core, me = self.core, self.me
-        iteration = random.choice((core.iteration, core.iteration + 1 + random.below(100), 1 + random.below(_FAR)))
+        iteration = random.choice((core.iteration, core.iteration + 1 + random.below(100), 1 + random.below(FAR)))
         if me is None or random.chance(1, 5):
             return Status(iteration, iteration, iteration)
         if random.chance(1, 4):
@@ -209,21 +173,13 @@ class SimplexForger:
         return core.own_vote(phase, iteration, DUMMY_HASH if phase is Phase.DUMMY else random.bytes(32), me)
 
 
-def _keep(memory: dict[T, Any], key: T, value: Any) -> None:
-    """Remember it; the oldest is forgotten."""
-    memory[key] = value
-    while len(memory) > REMEMBERED_MAX:
-        del memory[next(iter(memory))]
-
-
 # --- false certificates, and votes in others' names -------------------------------------------------------------------
 
 Maker: TypeAlias = Callable[[SimplexForger, int, Random], Forged | None]
 
 
 def _said(forger: SimplexForger, what: str, message: Message, *, refused: bool) -> Forged:
-    frame = encode_engine(forger.core.codec.encode(message), None, public=False)
-    return Forged(what, frame, message.kind, refused)
+    return forged(forger.node, what, message, refused=refused)
 
 
 def _own_signatures(forger: SimplexForger, phase: Phase, block_hash: bytes, count: int) -> Certificate:
@@ -306,13 +262,13 @@ def _gives_up(forger: SimplexForger, me: int, random: Random) -> Forged | None:
 
 def _boast(forger: SimplexForger, me: int, random: Random) -> Forged | None:
     core = forger.core
-    far = random.choice((1, 10, _FAR))
+    far = random.choice((1, 10, FAR))
     status = Status(core.iteration + far, core.final_iteration + far, core.iteration + far)
     return _said(forger, "boast", status, refused=False)
 
 
 def _absurd_vote(forger: SimplexForger, me: int, random: Random) -> Forged | None:
-    vote = forger.core.own_vote(Phase.NOTARIZED, forger.core.iteration + _FAR, random.bytes(32), me)
+    vote = forger.core.own_vote(Phase.NOTARIZED, forger.core.iteration + FAR, random.bytes(32), me)
     return _said(forger, "vote-of-a-far-iteration", vote, refused=False)
 
 
