@@ -8,6 +8,7 @@ from raclette.sim.checkers.audit import Audit, ExactlyOnce, Supply, Validity
 from raclette.sim.checkers.bounded_views import VIEWS_MAX, BoundedViews
 from raclette.sim.checkers.certificates import Certificates
 from raclette.sim.checkers.contract import Base, Checker, Mode, Subject, ViewOf, Violation
+from raclette.sim.checkers.electorates import ELECTORATES
 from raclette.sim.checkers.evidence import EvidenceKept
 from raclette.sim.checkers.finality import FinalityKept
 from raclette.sim.checkers.forensics import FORENSICS
@@ -21,9 +22,6 @@ from raclette.sim.checkers.progress import Progress
 from raclette.sim.checkers.proof_of_work import Difficulty, ForkChoice, Timestamps
 from raclette.sim.checkers.quality import ChainGrowth, ChainQuality, CommonPrefix, WorkDone
 from raclette.sim.world import Listener, World
-
-# Protocols in which each validator has one vote, and every final block a certificate of a quorum of them.
-EQUALS = ("pbft", "simplex")
 
 
 def make_checkers(subject: Subject) -> list[Checker]:
@@ -49,7 +47,7 @@ def make_checkers(subject: Subject) -> list[Checker]:
         *([NewViews(subject)] if protocol == "pbft" else []),
         *([BoundedViews(subject)] if protocol in VIEWS_MAX else []),
         *([Accountability(subject)] if protocol in FORENSICS else []),
-        *([Certificates(subject)] if protocol in EQUALS else []),
+        *([Certificates(subject)] if protocol in ELECTORATES else []),
         *([EvidenceKept(subject)] if protocol == "pbft" else []),
         *work,
     ]
@@ -62,7 +60,7 @@ def watch(world: World, checkers: Sequence[Checker]) -> None:
 
 
 __all__ = [
-    "EQUALS",
+    "ELECTORATES",
     "FORENSICS",
     "VIEWS_MAX",
     "Accountability",

@@ -6,7 +6,7 @@ look alike. Views are what it spends. After the last fault
 - at most D views end too early for a decision, D being how often the timeout can double before it reaches its cap (if
   the cap is too short for the network, nothing is promised), while links and nodes take a moment to come back
   (`CALM_NS`), which at the cap is worth so many views more;
-- of f+1 views in a row at most f have lying primaries;
+- of f+1 views in a row at most f have lying primaries (they go round the seats, of which liars own f);
 - one view was under way, and one more may be lost to replicas that enter it at different times.
 
 So a decision comes within D + CALM_NS / cap + f + 3 views of the last one (or of the last fault), or the checker
@@ -23,6 +23,7 @@ from raclette.protocols.pbft.parameters import Parameters as PbftParameters
 from raclette.protocols.simplex.parameters import Parameters as SimplexParameters
 from raclette.protocols.simplex.timers import PATIENCE
 from raclette.sim.checkers.contract import Base, Subject
+from raclette.sim.checkers.seats import faults_of, genesis_seats, quorum_of
 from raclette.sim.faults import quiet_from
 from raclette.sim.host import Host
 from raclette.sim.world import CONNECT_NS, DETECT_NS, World
@@ -37,20 +38,19 @@ def pbft_views_max(genesis: Genesis) -> int:
     ratio = -(-parameters.view_timeout_cap_ms // parameters.view_timeout_ms)
     doublings = (ratio - 1).bit_length()
     returning = -(-CALM_NS // (parameters.view_timeout_cap_ms * MILLISECOND))
-    return doublings + returning + (len(parameters.node_ids) - 1) // 3 + 3
+    return doublings + returning + faults_of(sum(genesis_seats(PbftParameters, genesis).values())) + 3
 
 
 def simplex_iterations_max(genesis: Genesis) -> int:
     """The same for iterations, of which some may end with a notarized block that too many gave up to finalise: each of
-    them doubles Delta at n - q + 1 replicas at least, so there are at most D * n / (n - q + 1)."""
+    them doubles Delta at the owners of n - q + 1 of n seats at least, so there are at most D * n / (n - q + 1)."""
     parameters = parse_parameters(SimplexParameters, genesis.protocol_parameters)
-    n = len(parameters.node_ids)
-    faults = (n - 1) // 3
-    quorum = -(-(n + faults + 1) // 2)
+    n = sum(genesis_seats(SimplexParameters, genesis).values())
+    quorum = quorum_of(n)
     ratio = -(-parameters.delta_cap_ms // parameters.delta_ms)
     doublings = (ratio - 1).bit_length()
     returning = -(-CALM_NS // (PATIENCE * parameters.delta_cap_ms * MILLISECOND))
-    return -(-doublings * n // (n - quorum + 1)) + returning + faults + 3
+    return -(-doublings * n // (n - quorum + 1)) + returning + faults_of(n) + 3
 
 
 # How many views a decision may take, by protocol. The engine's `status` must say "view".

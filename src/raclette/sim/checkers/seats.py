@@ -6,7 +6,9 @@ f = floor((n - 1) / 3) may be liars'; a quorum has ceil((n + f + 1) / 2), so tha
 
 from collections.abc import Iterable, Mapping
 
-from raclette.protocols.committee import Committee
+from raclette.chain.genesis import Genesis
+from raclette.protocols.committee import Committee, CommitteeParameters
+from raclette.protocols.parameters import parse_parameters
 
 
 def faults_of(seats: int) -> int:
@@ -17,6 +19,13 @@ def faults_of(seats: int) -> int:
 def quorum_of(seats: int) -> int:
     """The fewest seats of which any two sets share f + 1."""
     return -(-(seats + faults_of(seats) + 1) // 2)
+
+
+def genesis_seats(model: type[CommitteeParameters], genesis: Genesis) -> dict[bytes, int]:
+    """By node id, of the committee that stands in genesis. Raises ConfigError."""
+    parameters = parse_parameters(model, genesis.protocol_parameters)
+    ids = parameters.node_ids
+    return dict(zip(ids, parameters.weights or [1] * len(ids), strict=True))
 
 
 def seats_of(committee: Committee) -> dict[bytes, int]:
