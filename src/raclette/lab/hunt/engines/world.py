@@ -613,7 +613,11 @@ class EngineWorld:
         return decoded
 
     def fetch(self, replica: Replica, effect: Fetch) -> None:
-        """Sync: the peer's blocks from our last known one up to the wanted, in order, with certificates."""
+        """Sync: the peer's blocks from our last known one up to the wanted, in order, with certificates.
+
+        What stands on a block that the engine did not take is not handed over, as in a node (`BlockQueue`): it would
+        be asked for again, by whatever stands on it, and so on without end.
+        """
         sources = [instance for instance in self.instances if instance.node_id == effect.peer and instance.up]
 
         def answer() -> None:
@@ -628,6 +632,8 @@ class EngineWorld:
                 for step in reversed(path):
                     certificate = self._certificate(source, replica, step)
                     replica.handle(BlockReceived(replica.clock, source.node_id, step, certificate))
+                    if replica.chain.header(step.hash) is None:
+                        return
                 return
 
         low, high = self.delay
