@@ -1,15 +1,11 @@
 """The command line as a function of its words, and a node that puts every transaction into a block at once."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from typer.testing import CliRunner
-
-sys.path.append(str(Path(__file__).parents[1] / "rpc"))
-
 from rpc_world import BALANCE, FakeBackend, World, serve
+from typer.testing import CliRunner
 
 from raclette.cli.app import app
 

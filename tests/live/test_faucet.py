@@ -1,15 +1,11 @@
 """The faucet: newcomers get money once, within limits, whatever crashes; and nobody empties it."""
 
 import asyncio
-import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "rpc"))
-
 from rpc_world import CHAIN_ID, FakeBackend
 
 from raclette.chain.presets import sample_key

@@ -4,64 +4,46 @@ above zero, an engine around. Whatever a story does, the hunt's checkers of agre
 from collections.abc import Sequence
 from typing import Any
 
+from worlds import StoryWorld
+
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.contract import EngineSetup
 from raclette.engine.nesting import ALONE, Frame, Mark
 from raclette.lab.hunt.engines.adapter import find_adapter
 from raclette.lab.hunt.engines.play import replica_id
-from raclette.lab.hunt.engines.world import EPOCH_S, EngineWorld
+from raclette.lab.hunt.engines.world import EPOCH_S
 from raclette.primitives.errors import InvalidHeader, NotYet
 from raclette.protocols import find_protocol
 
 PROTOCOLS = ("pbft", "simplex")
-PARAMETERS: dict[str, dict[str, Any]] = {
-    "pbft": {
-        "view_timeout_ms": 400,
-        "view_timeout_cap_ms": 6_400,
-        "checkpoint_interval": 4,
-        "window": 12,
-        "pipeline": 3,
-        "batch_delay_ms": 5,
-    },
-    "simplex": {"delta_ms": 100, "delta_cap_ms": 1_600, "window": 16},
-}
 
 
-class World(EngineWorld):
+class World(StoryWorld):
     """`frame` is shared by all replicas. `first` is the number of the block that the engines start from; its extra data
     looks as if the day before had been Simplex too."""
 
     def __init__(
-        self,
-        protocol: str,
-        replicas: int = 4,
-        *,
-        first: int = 0,
-        frame: Frame = ALONE,
-        seed: int = 1,
-        observers: int = 0,
-        twins: Sequence[int] = (),
-        **parameters: Any,
+        self, protocol: str, replicas: int = 4, *, first: int = 0, frame: Frame = ALONE, **options: Any
     ) -> None:
-        ids = [replica_id(number) for number in range(replicas)]
-        adapter = find_adapter(protocol)
         make = find_protocol(protocol).make
+        # The other checkers count heads, not seats.
+        checkers = find_adapter(protocol).checkers()[:3] if options.get("weights") else None
         super().__init__(
-            lambda setup: make(setup._replace(frame=frame)),
-            adapter.parameters(PARAMETERS[protocol] | parameters, ids),
-            ids,
-            seed=seed,
-            observers=observers,
-            twins=twins,
-            checkers=adapter.checkers() if not parameters.get("weights") else adapter.checkers()[:3],
+            protocol,
+            replicas,
+            factory=lambda setup: make(setup._replace(frame=frame)),
+            checkers=checkers,
+            genesis=self._above(first) if first else None,
+            **options,
         )
-        if first:
-            extra = replica_id(1) + (77).to_bytes(8, "big")
-            self.genesis = Header(
-                parent_hash=b"\x05" * 32, number=first, timestamp=EPOCH_S, mix_hash=b"\x06" * 32, extra_data=extra
-            )
-        self.start()
+
+    @staticmethod
+    def _above(first: int) -> Header:
+        extra = replica_id(1) + (77).to_bytes(8, "big")
+        return Header(
+            parent_hash=b"\x05" * 32, number=first, timestamp=EPOCH_S, mix_hash=b"\x06" * 32, extra_data=extra
+        )
 
     def setup(self, place: int) -> EngineSetup:
         """What a replica's engine would be made from now."""

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from nested_world import PARAMETERS, PROTOCOLS, Marking, World
+from nested_world import PROTOCOLS, Marking, World
+from worlds import PARAMETERS
 
 from raclette.engine.exam import check_engine
 from raclette.engine.nesting import ALONE, Frame

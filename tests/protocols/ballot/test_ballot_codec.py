@@ -87,13 +87,7 @@ def test_damaged_bytes_are_refused_or_say_something_else_in_one_way_only(message
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=400))
-def test_garbage_is_refused(data: bytes) -> None:
-    try:
-        decoded = CODEC.decode(data)
-    except DecodeError:
-        pass
-    else:
-        assert CODEC.encode(decoded) == data
+def test_garbage_is_no_certificate(data: bytes) -> None:
     with pytest.raises(InvalidCertificate):
         decode_certificate(7, 1, data)
 

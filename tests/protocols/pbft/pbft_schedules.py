@@ -5,10 +5,11 @@ Each takes the engine's factory, so that `test_pbft_mutants` can run them with a
 
 from collections.abc import Callable
 
-from pbft_world import Replica, World
+from pbft_world import World
 
 from raclette.engine.contract import Engine, EngineSetup
 from raclette.engine.message import Message
+from raclette.lab.hunt.engines.world import Replica
 from raclette.protocols.pbft.messages import NewView
 
 Factory = Callable[[EngineSetup], Engine]

@@ -1,23 +1,18 @@
 """The wire and the records: strict, bounded, and refused with our own errors only."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pbft_world import PARAMETERS, World
+from pbft_world import World
+from worlds import IDS, lone_engine
 
 from raclette.chain.header import Header
-from raclette.engine.contract import EngineSetup
-from raclette.engine.lightchain import LightChain
-from raclette.primitives.errors import ConfigError, DecodeError, InvalidCertificate, InvalidHeader, NotYet, StoreDamaged
-from raclette.primitives.signing import Claim, IdealSignatures
-from raclette.protocols.pbft import PbftEngine
+from raclette.primitives.errors import InvalidCertificate, InvalidHeader, NotYet
+from raclette.primitives.signing import Claim
 from raclette.protocols.pbft.codec import Codec
 from raclette.protocols.pbft.messages import CheckpointVote, Commit, Prepare, Status
 from raclette.protocols.pbft.quorum import Certificate, Committee
 
-IDS = [bytes((number,)) * 32 for number in range(7)]
 COMMITTEE = Committee(IDS, 7)
 CODEC = Codec(COMMITTEE, 16)
 HASHES = st.binary(min_size=32, max_size=32)
@@ -72,23 +67,6 @@ def test_status_survives_the_wire(numbers: tuple[int, bool, int, int, int]) -> N
     assert CODEC.decode(CODEC.encode(status)) == status
 
 
-@settings(max_examples=300, deadline=None)
-@given(data=st.binary(max_size=400), kind=st.integers(0, 9))
-def test_garbage_is_refused_with_a_decode_error(data: bytes, kind: int) -> None:
-    for payload in (data, bytes((kind,)) + data):
-        try:
-            message = CODEC.decode(payload)
-        except DecodeError:
-            continue
-        assert CODEC.encode(message) == payload
-
-
-def test_every_kind_has_a_largest_size() -> None:
-    for kind in range(1, 9):
-        with pytest.raises(DecodeError, match="pbft-size"):
-            CODEC.decode(bytes((kind,)) + bytes(1_000_000))
-
-
 def test_a_certificate_below_the_quorum_or_with_a_stranger_is_refused() -> None:
     votes = tuple((number, bytes(64)) for number in range(COMMITTEE.quorum - 1))
     header = Header(parent_hash=bytes(32), number=1, timestamp=0)
@@ -123,45 +101,13 @@ def test_quorums_intersect_in_an_honest_replica_and_honest_replicas_suffice(n: i
     assert committee.primary(2 * n + 1) == 1 % n
 
 
-def engine(records: dict[bytes, bytes] | None = None, **changes: Any) -> PbftEngine:
-    parameters = {**PARAMETERS, "validators": ["0x" + node_id.hex() for node_id in IDS], **changes}
-    signer = IdealSignatures(b"x").signer(IDS[0])
-    return PbftEngine(EngineSetup(parameters, LightChain(7), signer, bytes(20), records or {}))
-
-
-@pytest.mark.parametrize(
-    ("changes", "path"),
-    [
-        ({"windw": 4}, "config.protocol.windw"),
-        ({"window": "12"}, "config.protocol.window"),
-        ({"pipeline": 0}, "config.protocol.pipeline"),
-        ({"window": 7}, "window 7 is less than twice"),
-        ({"view_timeout_cap_ms": 100}, "view_timeout_cap_ms"),
-        ({"validators": []}, "config.protocol.validators"),
-        ({"validators": ["0x12"]}, "config.protocol.validators"),
-        ({"validators": ["0x" + "11" * 32] * 2}, "listed twice"),
-    ],
-)
-def test_a_bad_parameter_is_refused_with_its_path(changes: dict[str, Any], path: str) -> None:
-    with pytest.raises(ConfigError, match=path):
-        engine(**changes)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"), [(b"view", b"\x01"), (b"prepared", b"\xc1\x01"), (b"body/x", b""), (b"what", b"\xc0")]
-)
-def test_a_damaged_record_stops_the_engine_and_is_named(key: bytes, value: bytes) -> None:
-    with pytest.raises(StoreDamaged, match=key.decode()):
-        engine({key: value})
-
-
 def test_headers_are_checked_against_their_parent_and_the_clock() -> None:
-    subject = engine()
+    subject = lone_engine("pbft")
     parent = subject.core.chain.genesis
     good = {"parent_hash": parent.hash, "number": 1, "timestamp": 100, "extra_data": IDS[2]}
     now = 100 * 10**9
-    subject.check_header(Header(**good), parent, subject.core.chain.header, now)  # type: ignore[arg-type]
-    later = Header(**{**good, "timestamp": 116})  # type: ignore[arg-type]
+    subject.check_header(Header(**good), parent, subject.core.chain.header, now)
+    later = Header(**{**good, "timestamp": 116})
     with pytest.raises(NotYet):
         subject.check_header(later, parent, subject.core.chain.header, now)
     for change in (
@@ -174,7 +120,7 @@ def test_headers_are_checked_against_their_parent_and_the_clock() -> None:
     ):
         with pytest.raises(InvalidHeader):
             subject.check_header(
-                Header(**{**good, **change}),  # type: ignore[arg-type]
+                Header(**{**good, **change}),
                 parent,
                 subject.core.chain.header,
                 now,

@@ -2,8 +2,8 @@
 
 import pytest
 from pbft_schedules import SCHEDULES
-from pbft_world import Violation
 
+from raclette.lab.hunt.engines.world import Violation
 from raclette.lab.mutants import find_mutant
 from raclette.primitives.errors import InvalidCertificate
 from raclette.protocols.pbft import PbftEngine

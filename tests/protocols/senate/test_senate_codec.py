@@ -1,16 +1,12 @@
 """The wire, the records and the parameters: strict, bounded, and refused with our own errors only."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from worlds import lone_engine
 
-from raclette.engine.contract import EngineSetup
-from raclette.engine.lightchain import LightChain
-from raclette.primitives.errors import ConfigError, DecodeError, StoreDamaged
-from raclette.primitives.signing import Claim, IdealSignatures, Lot
-from raclette.protocols.senate import SenateEngine
+from raclette.primitives.errors import DecodeError, StoreDamaged
+from raclette.primitives.signing import Claim, Lot
 from raclette.protocols.senate.codec import Codec
 from raclette.protocols.senate.messages import Commit, Entry, Excuse, Inquiry, Justification, Lock, Prepare
 from raclette.protocols.senate.records import Word, encode_word, restore
@@ -95,23 +91,6 @@ def test_a_damaged_message_is_refused_or_means_what_it_says(justification: Justi
     assert CODEC.encode(message) == bytes(payload)
 
 
-@settings(max_examples=300, deadline=None)
-@given(data=st.binary(max_size=400), kind=st.integers(0, 10))
-def test_garbage_is_refused_with_a_decode_error(data: bytes, kind: int) -> None:
-    for payload in (data, bytes((kind,)) + data):
-        try:
-            message = CODEC.decode(payload)
-        except DecodeError:
-            continue
-        assert CODEC.encode(message) == payload
-
-
-def test_every_kind_has_a_largest_size() -> None:
-    for kind in range(1, 10):
-        with pytest.raises(DecodeError, match="senate-size"):
-            CODEC.decode(bytes((kind,)) + bytes(1_000_000))
-
-
 def test_a_justification_shows_the_highest_lock_that_it_names() -> None:
     """SENATE-25."""
     lock = Lock(3, b"h" * 32, ((IDS[0], bytes(64)),))
@@ -142,25 +121,6 @@ def test_records_are_read_back_and_damage_is_named() -> None:
             restore(CODEC, records)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "said"),
-    [
-        ({"seats": 0}, r"config\.protocol\.seats"),
-        ({"seats": 10, "malicious": 4}, r"floor\(\(seats - 1\) / 3\), which is 3"),
-        ({"round_timeout_ms": 100, "entry_window_ms": 60}, "less than twice entry_window_ms"),
-        ({"round_timeout_ms": 2_000, "round_timeout_cap_ms": 1_000}, "less than round_timeout_ms"),
-        ({"seat": 3}, r"config\.protocol\.seat: unknown key; accepted: seats"),
-        ({"seats": 7.0}, r"config\.protocol\.seats"),
-    ],
-)
-def test_bad_parameters_are_refused_with_their_path(parameters: dict[str, Any], said: str) -> None:
-    setup = EngineSetup(parameters, LightChain(), IdealSignatures(b"").signer(bytes(32)), bytes(20), {})
-    with pytest.raises(ConfigError, match=said):
-        SenateEngine(setup)
-
-
 @pytest.mark.parametrize(("seats", "malicious", "faults"), [(10, -1, 3), (10, 2, 2), (1, -1, 0), (100, -1, 33)])
 def test_t_is_the_most_that_n_allows_unless_less_is_asked(seats: int, malicious: int, faults: int) -> None:
-    parameters = {"seats": seats, "malicious": malicious}
-    setup = EngineSetup(parameters, LightChain(), IdealSignatures(b"").signer(bytes(32)), bytes(20), {})
-    assert SenateEngine(setup).core.parameters.faults == faults
+    assert lone_engine("senate", seats=seats, malicious=malicious).core.parameters.faults == faults

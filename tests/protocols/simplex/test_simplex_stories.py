@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from simplex_world import DELTA_MS, Replica, World
+from simplex_world import DELTA_MS, World
 
 from raclette.chain.header import Header
 from raclette.engine.contract import Draft
@@ -11,6 +11,7 @@ from raclette.engine.effects import Broadcast, Persist
 from raclette.engine.events import Received
 from raclette.engine.exam import check_engine
 from raclette.engine.message import Message
+from raclette.lab.hunt.engines.world import Replica
 from raclette.protocols.simplex import make_engine
 from raclette.protocols.simplex.evidence import check_evidence
 from raclette.protocols.simplex.messages import DummyVote, FinalizeVote, Notarized, Proposal, Status, Vote
