@@ -10,8 +10,8 @@ from raclette.cli.app import app
 from raclette.cli.commands import load
 from raclette.lab.compare import CASES, Comparison, FinalWatch, Row, run_comparison, summarise
 from raclette.lab.compare.page import costs, figures, trouble, write_page
-from raclette.lab.compare.plan import lie_in
-from raclette.lab.compare.run import longest_pause
+from raclette.lab.compare.plan import Job, aftermath, case_of, lie_in, parameters_of
+from raclette.lab.compare.run import longest_pause, world_of
 from raclette.lab.figures import Bars
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.units import SECOND
@@ -57,6 +57,44 @@ def test_every_protocol_has_a_lie_that_its_simulation_accepts() -> None:
     for protocol in PROTOCOLS:
         kind = LIARS[lie_in(protocol)]
         assert not kind.protocols or protocol in kind.protocols
+
+
+@pytest.mark.parametrize(
+    ("nodes", "put", "expected"),
+    [
+        (10, {}, {"committee_size": 25}),
+        (10, {"fruits": 4}, {"committee_size": 25, "fruits": 4}),
+        (40, {}, {"committee_size": 8}),
+        (10, {"committee_size": 12}, {"committee_size": 12}),
+        (4, {}, {}),
+    ],
+)
+def test_as_many_seats_are_elected_as_bear_a_liar_among_so_many_nodes(
+    nodes: int, put: dict[str, int], expected: dict[str, int]
+) -> None:
+    """Unless the user chose, or no number of seats does: of four equal miners one that withholds takes a third."""
+    comparison = Comparison(protocols=("hybrid",), nodes=nodes, parameters={"hybrid": put})
+    assert parameters_of(comparison, "hybrid") == expected
+    beyond = case_of(comparison, Job("hybrid", "liar", 1)).beyond
+    assert bool(beyond) == (nodes == 4 or "committee_size" in put)
+
+
+def test_every_protocol_bears_the_liar_of_the_default_comparison() -> None:
+    comparison = Comparison()
+    assert [case_of(comparison, Job(protocol, "liar", 1)).beyond for protocol in PROTOCOLS] == [""] * len(PROTOCOLS)
+    assert all(not parameters_of(comparison, protocol) for protocol in PROTOCOLS if protocol != "hybrid")
+
+
+def test_a_comparison_runs_on_for_depth_only_where_depth_makes_final() -> None:
+    """Hybrid mines all the time, and its blocks have certificates."""
+    comparison = Comparison(protocols=("hybrid", "nakamoto"), nodes=6, seconds=3, depth=2)
+    found = {}
+    for protocol in comparison.protocols:
+        config = case_of(comparison, Job(protocol, "calm", 1)).config
+        simulation, depth = world_of(comparison, config)
+        found[protocol] = depth, simulation.config.duration - config.duration
+    assert found == {"hybrid": (0, 0), "nakamoto": (2, aftermath(comparison))}
+    assert aftermath(comparison) == 30 * SECOND
 
 
 def test_what_is_final_by_depth_may_be_reverted_and_is_counted() -> None:

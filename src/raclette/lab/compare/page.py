@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from raclette.lab.compare.plan import CASES, Comparison
+from raclette.lab.compare.plan import CASES, Comparison, parameters_of
 from raclette.lab.compare.run import QUANTITIES, Row, Summary, summarise
 from raclette.lab.figures import Axis, Bars, Figure
 from raclette.lab.report.document import Document
@@ -161,12 +161,21 @@ def to_json(comparison: Comparison, rows: Sequence[Row]) -> dict[str, Any]:
         "seconds": comparison.seconds,
         "rate": comparison.rate,
         "depth": comparison.depth,
-        "parameters": {name: dict(values) for name, values in comparison.parameters.items()},
+        "parameters": {name: parameters_of(comparison, name) for name in comparison.protocols},
         "units": dict(QUANTITIES),
         "cases": dict(CASES),
         "summary": [each.to_json() for each in summarise(rows)],
         "runs": [row.to_json() for row in rows],
     }
+
+
+def _set(comparison: Comparison) -> list[tuple[str, str, str]]:
+    """Parameters that are not at their defaults."""
+    return [
+        (name, key, str(value))
+        for name in comparison.protocols
+        for key, value in parameters_of(comparison, name).items()
+    ]
 
 
 def write_page(comparison: Comparison, rows: Sequence[Row], directory: Path, *, command: str = "") -> Path:
@@ -198,9 +207,11 @@ def write_page(comparison: Comparison, rows: Sequence[Row], directory: Path, *, 
     if command:
         document.code(command)
     document.text(
-        "Whole nodes in the simulator, parameters at their defaults unless the command says otherwise: no protocol is "
-        "tuned to this network."
+        "Whole nodes in the simulator, parameters at their defaults unless they stand here: no protocol is tuned to "
+        "this network. How many seats hybrid elects follows from the number of nodes, so that one liar is within its "
+        "claim."
     )
+    document.table(("protocol", "parameter", "value"), _set(comparison))
     document.table(("protocol", "case", "seed", "digest"), [(r.protocol, r.case, r.seed, r.digest) for r in rows])
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "comparison.json").write_text(json.dumps(to_json(comparison, rows), indent=1) + "\n")

@@ -5,7 +5,8 @@
 nobody does, it runs twice with one key. *partition*: two halves do not hear each other for a third of the load.
 
 Parameters are the protocols' defaults, but for those that the user sets: nothing is tuned to the network, because a
-parameter that is right for one workload is wrong for the next. What follows from that stands in docs/compare.md.
+parameter that is right for one workload is wrong for the next. What follows from that stands in docs/compare.md. One
+parameter follows the number of nodes, as f does elsewhere: how many seats work elects in `hybrid` (`fitted`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,8 @@ from typing import Any
 from raclette.lab.scenario.claims import too_many
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.units import SECOND
-from raclette.protocols import PROTOCOLS, find_protocol
+from raclette.protocols import PROTOCOLS
+from raclette.protocols.committee import VALIDATORS_MAX
 from raclette.sim.config import MINING_INTERVAL_S, NODES_MAX, SimConfig, Workload
 from raclette.sim.faults import Crash, Fault, Partition
 from raclette.sim.liars import LIARS, LiarSpec
@@ -28,9 +30,9 @@ SECONDS_DEFAULT = 60
 RATE_DEFAULT = 2
 # Depth at which a block of proof of work is called final here: Bitcoin's habit.
 DEPTH_DEFAULT = 6
-# Time after the load in which blocks of proof of work may still become deep, in times of what `depth` blocks take on
-# average. Others run until what was sent is final, and no longer, because idle nodes greet each other and that is not
-# what a block costs.
+# Time after the load in which blocks may still become deep where depth makes them final, in times of what `depth`
+# blocks take on average. Others run until what was sent is final, and no longer, because what idle nodes and miners
+# say is not what a block of the log costs.
 AFTERMATH = 3
 CASES: Mapping[str, str] = {
     "calm": "nothing goes wrong",
@@ -105,9 +107,9 @@ def case_of(comparison: Comparison, job: Job) -> Case:
     """The run of a job."""
     third = comparison.seconds * SECOND // 3
     start = SECOND
-    aftermath = AFTERMATH * comparison.depth * MINING_INTERVAL_S if find_protocol(job.protocol).seals else 0
     faults: tuple[Fault, ...] = ()
     liars: dict[int, LiarSpec] = {}
+    parameters = parameters_of(comparison, job.protocol)
     if job.case == "crash":
         faults = (Crash(start + third, _LEADER, lasting=third),)
     elif job.case == "partition":
@@ -121,14 +123,44 @@ def case_of(comparison: Comparison, job: Job) -> Case:
         nodes=comparison.nodes,
         seed=job.seed,
         network=comparison.network,
-        parameters=comparison.parameters.get(job.protocol, {}),
+        parameters=parameters,
         workload=Workload(count=comparison.seconds * comparison.rate, interval=SECOND // comparison.rate, start=start),
         faults=faults,
         liars=liars,
-        duration=start + (comparison.seconds + aftermath) * SECOND,
+        duration=start + comparison.seconds * SECOND,
     )
-    power, parameters = [1] * comparison.nodes, comparison.parameters.get(job.protocol, {})
+    power = [1] * comparison.nodes
     return Case(config, too_many(job.protocol, liars, comparison.nodes, power, parameters))
+
+
+def aftermath(comparison: Comparison) -> int:
+    """Virtual ns that a run goes on after the load where blocks become final by depth."""
+    return AFTERMATH * comparison.depth * MINING_INTERVAL_S * SECOND
+
+
+def parameters_of(comparison: Comparison, protocol: str) -> dict[str, Any]:
+    """What genesis says beside the protocol's defaults: what follows from the number of nodes, and what the user
+    set."""
+    put = comparison.parameters.get(protocol, {})
+    return {**fitted(protocol, comparison.nodes, put), **put}
+
+
+def fitted(protocol: str, nodes: int, put: Mapping[str, Any]) -> dict[str, Any]:
+    """`hybrid`: the least `committee_size`, from its default on, with which one liar among `nodes` equal miners is
+    within its claim; nothing if none is (one of four is too many for any), or if the user chose one.
+
+    Elsewhere how many liars are borne follows from n alone. Work draws a committee's seats, so a small one has a third
+    of liars too often, however few they are: eight seats in 5 % of the elections where one miner of ten takes as many
+    blocks as withholding ever gives.
+    """
+    if protocol != "hybrid" or "committee_size" in put:
+        return {}
+    default = PROTOCOLS[protocol].parameters.model_fields["committee_size"].default
+    for size in range(default, VALIDATORS_MAX + 1):
+        choice = {"committee_size": size}
+        if not too_many(protocol, (_LEADER,), nodes, [1] * nodes, {**put, **choice}):
+            return choice
+    return {}
 
 
 def lie_in(protocol: str) -> str:

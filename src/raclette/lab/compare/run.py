@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from raclette.lab.compare.plan import Comparison, Job, case_of, jobs_of
+from raclette.lab.compare.plan import Comparison, Job, aftermath, case_of, jobs_of
 from raclette.lab.compare.watch import FinalWatch
 from raclette.lab.report.statistics import Estimate, mean, quantile
 from raclette.node.node import Node
 from raclette.primitives.units import MILLISECOND, SECOND
+from raclette.sim.config import SimConfig
 from raclette.sim.simulate import Simulation, view_of
 
 
@@ -69,10 +70,7 @@ QUANTITIES: Mapping[str, str] = {
 def run_job(comparison: Comparison, job: Job) -> Row:
     """One run. The same comparison and job give the same row, anywhere."""
     case = case_of(comparison, job)
-    simulation = Simulation(case.config)
-    nodes = (host.node for host in simulation.world.hosts if host.honest)
-    certified = any(isinstance(node, Node) and node.engine.needs_certificate for node in nodes)
-    depth = 0 if certified else comparison.depth
+    simulation, depth = world_of(comparison, case.config)
     watch = FinalWatch(view_of, depth)
     simulation.world.observers.append(watch)
     report = simulation.run()
@@ -106,6 +104,16 @@ def run_job(comparison: Comparison, job: Job) -> Row:
         violated=", ".join(dict.fromkeys(found["checker"] for found in report.violations)),
         digest=report.digest,
     )
+
+
+def world_of(comparison: Comparison, config: SimConfig) -> tuple[Simulation, int]:
+    """The run, and the depth at which a block counts as final in it: 0 if every block has a certificate. Where depth
+    decides, it goes on until what was sent last may be deep enough."""
+    simulation = Simulation(config)
+    nodes = (host.node for host in simulation.world.hosts if host.honest)
+    if any(isinstance(node, Node) and node.engine.needs_certificate for node in nodes):
+        return simulation, 0
+    return Simulation(replace(config, duration=config.duration + aftermath(comparison))), comparison.depth
 
 
 def _finality(depth: int, watch: FinalWatch) -> str:
@@ -217,4 +225,4 @@ def _summary(rows: Sequence[Row]) -> Summary:
     )
 
 
-__all__ = ["QUANTITIES", "Row", "Summary", "longest_pause", "run_comparison", "run_job", "summarise"]
+__all__ = ["QUANTITIES", "Row", "Summary", "longest_pause", "run_comparison", "run_job", "summarise", "world_of"]
