@@ -186,11 +186,8 @@ class Snail:
     def on_blocks(self, peer: bytes, answer: SnailBlocks) -> None:
         """What we asked for."""
         asked = self._asked.get(peer)
-        if asked is None:
-            self._core.accuse(peer, "snail-unasked")
-            return
-        if not asked.owed:
-            return  # twice the same answer, or one to a question that was repeated
+        if asked is None or not asked.owed:
+            return  # twice the same answer, or one to a question of before a restart: nobody is to blame
         # The next question need not wait.
         self._asked[peer] = asked._replace(at=self._core.now - QUESTION_PATIENCE, owed=asked.owed - 1)
         for block in answer.blocks:
