@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,10 @@ from raclette.cli.output import VERDICT_FAILED, Json, console, one_line_errors, 
 from raclette.cli.scenarios import Beyond, Order, Set, judged, run_order, show_verdict
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.units import MILLISECOND, SECOND
+
+if TYPE_CHECKING:
+    from raclette.sim.config import SimConfig
+    from raclette.sim.log import Entry
 
 SHOWN_VIOLATIONS_MAX = 20
 
@@ -66,8 +70,6 @@ def sim(
 
     With FILE the scenario says what is run; without it the options below do.
     """
-    from raclette.sim.config import SimConfig, Workload
-
     given = _given(context)
     window = int(start * SECOND), None if stop is None else int(stop * SECOND)
     if file is not None:
@@ -82,25 +84,11 @@ def sim(
         return
     _refuse(given & _WITH_FILE, "needs a scenario file: see `raclette scenarios`")
 
-    interval = int(seconds * SECOND * 8 // 10) // max(1, transactions)
-    config = SimConfig(
-        protocol=protocol,
-        ledger=ledger,
-        nodes=nodes,
-        seed=seed,
-        network=network,
-        duration=int(seconds * SECOND),
-        workload=Workload(count=transactions, interval=max(MILLISECOND, interval), start=SECOND),
-    )
-    if faults:
-        from raclette.lab.hunt.nodes import with_faults
-
-        config.validate()
-        config = with_faults(config)
+    config = _plain(protocol, ledger, nodes, seed, network, seconds, transactions, faults)
     if watch:
         _watch(config, f"{config.protocol}, seed {config.seed}", json)
-        return
-    _single(config, log, diagram, window, json)
+    else:
+        _single(config, log, diagram, window, json)
 
 
 # Options that make sense only without, or only with, a scenario file.
@@ -124,12 +112,35 @@ def _refuse(names: set[str], why: str) -> None:
         raise ConfigError(f"--{'set' if name == 'put' else name} {why}")
 
 
+def _plain(
+    protocol: str, ledger: str, nodes: int, seed: int, network: str, seconds: float, transactions: int, faults: bool
+) -> "SimConfig":
+    """What is run without a scenario file: transfers over four fifths of the time, and drawn faults if asked for."""
+    from raclette.sim.config import SimConfig, Workload
+
+    interval = int(seconds * SECOND * 8 // 10) // max(1, transactions)
+    config = SimConfig(
+        protocol=protocol,
+        ledger=ledger,
+        nodes=nodes,
+        seed=seed,
+        network=network,
+        duration=int(seconds * SECOND),
+        workload=Workload(count=transactions, interval=max(MILLISECOND, interval), start=SECOND),
+    )
+    if not faults:
+        return config
+    from raclette.lab.hunt.nodes import with_faults
+
+    config.validate()
+    return with_faults(config)
+
+
 def _scenario_once(
     order: Order, log: Path | None, diagram: Path | None, window: tuple[int, int | None], *, json: bool, watch: bool
 ) -> None:
     """One seed of a scenario, with its log, its diagram, or before one's eyes."""
     from raclette.lab.scenario import resolve, run_seed, to_config
-    from raclette.sim.log import Entry
 
     scenario = order.scenario
     if len(scenario.seeds) != 1:
@@ -156,7 +167,7 @@ def _scenario_once(
         raise typer.Exit(VERDICT_FAILED)
 
 
-def _watch(config: Any, title: str, json: bool) -> None:
+def _watch(config: "SimConfig", title: str, json: bool) -> None:
     from raclette.cli.watch import watch
     from raclette.sim.simulate import Simulation
 
@@ -172,7 +183,7 @@ def _watch(config: Any, title: str, json: bool) -> None:
 
 
 def _write_entries(
-    entries: Sequence[Any],
+    entries: Sequence["Entry"],
     nodes: int,
     title: str,
     log: Path | None,
@@ -188,8 +199,9 @@ def _write_entries(
         diagram.write_text(Diagram(entries, nodes, start=begin, end=end, title=title).svg())
 
 
-def _single(config: Any, log: Path | None, diagram: Path | None, window: tuple[int, int | None], json: bool) -> None:
-    from raclette.sim.log import Entry
+def _single(
+    config: "SimConfig", log: Path | None, diagram: Path | None, window: tuple[int, int | None], json: bool
+) -> None:
     from raclette.sim.simulate import simulate
 
     entries: list[Entry] = []
