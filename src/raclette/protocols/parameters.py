@@ -28,6 +28,33 @@ def parse_parameters(model: type[Model], values: Mapping[str, Any]) -> Model:
         raise ConfigError("; ".join(_describe(model, detail) for detail in error.errors())) from None
 
 
+def accepts(detail: ErrorDetails) -> str:
+    """What a mistake that pydantic found would have had to be, in this project's words."""
+    context = detail.get("ctx", {})
+    if detail["type"] == "value_error":
+        return str(context["error"])
+    return _WORDS.get(detail["type"], detail["msg"]).format(**context)
+
+
+# pydantic's words, as ours are.
+_WORDS: Mapping[str, str] = {
+    "int_type": "accepted is an integer",
+    "int_from_float": "accepted is an integer",
+    "float_type": "accepted is a number",
+    "bool_type": "accepted is true or false",
+    "string_type": "accepted is text",
+    "dict_type": "accepted is a table",
+    "model_type": "accepted is a table",
+    "tuple_type": "accepted is a list",
+    "literal_error": "accepted are {expected}",
+    "greater_than_equal": "accepted is {ge} and more",
+    "greater_than": "accepted is more than {gt}",
+    "less_than_equal": "accepted is at most {le}",
+    "less_than": "accepted is less than {lt}",
+    "string_too_long": "accepted are at most {max_length} characters",
+}
+
+
 def _describe(model: type[BaseModel], detail: ErrorDetails) -> str:
     location = ".".join(str(part) for part in detail["loc"])
     path = f"{PATH}.{location}" if location else PATH
@@ -35,5 +62,5 @@ def _describe(model: type[BaseModel], detail: ErrorDetails) -> str:
         return f"{path}: unknown key; accepted: {', '.join(model.model_fields)}"
     field = model.model_fields.get(str(detail["loc"][0])) if detail["loc"] else None
     choices = get_args(field.annotation) if field is not None and detail["type"] == "literal_error" else ()
-    accepted = "accepted: " + ", ".join(map(str, choices)) if choices else detail["msg"]
-    return f"{path}: {detail['input']!r} cannot be used; {accepted}" if location else f"{path}: {detail['msg']}"
+    accepted = "accepted: " + ", ".join(map(str, choices)) if choices else accepts(detail)
+    return f"{path}: {detail['input']!r} cannot be used; {accepted}" if location else f"{path}: {accepted}"

@@ -565,6 +565,11 @@ def test_a_candidate_of_another_difficulty_or_without_its_time_is_refused() -> N
     [
         ({"quorum": "0.5"}, "config.protocol.quorum"),
         ({"quorum": "3/3"}, "not a fraction from 0 to below 1"),
+        (
+            {"quorum": 2},
+            "config.protocol.quorum: 2 cannot be used; '2' is not a fraction from 0 to below 1 as in '1/3'",
+        ),
+        ({"quorum": 0.5}, "not a fraction from 0 to below 1"),
         ({"quorum": "2/3", "faults": "2/5"}, "at most 1/3 is borne"),
         ({"sample": 5}, "sample is below transactions_max"),
         ({"window_ms": 0}, "config.protocol.window_ms"),

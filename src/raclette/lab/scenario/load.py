@@ -25,6 +25,7 @@ from raclette.lab.scenario.section import KEYED, ScenarioError, join
 from raclette.lab.scenario.text import FILE_BYTES_MAX, fill_in, find_lines, line_of, parse, with_values
 from raclette.lab.scenario.translate import check_run
 from raclette.primitives.errors import ConfigError
+from raclette.protocols.parameters import accepts
 
 
 @dataclass(frozen=True)
@@ -133,28 +134,8 @@ def _explain(model: type[BaseModel], detail: ErrorDetails) -> tuple[str, str]:
     if detail["type"] == "missing":
         return path, "is missing"
     if detail["type"] == "value_error":
-        return path, str(context["error"])
-    if detail["type"] == "literal_error":
-        return path, f"{detail['input']!r}; accepted are {context['expected']}"
-    return path, f"{_short(detail['input'])}; {_WORDS.get(detail['type'], detail['msg']).format(**context)}"
-
-
-# pydantic's words, as ours are.
-_WORDS: Mapping[str, str] = {
-    "int_type": "accepted is an integer",
-    "int_from_float": "accepted is an integer",
-    "float_type": "accepted is a number",
-    "bool_type": "accepted is true or false",
-    "string_type": "accepted is text",
-    "dict_type": "accepted is a table",
-    "model_type": "accepted is a table",
-    "tuple_type": "accepted is a list",
-    "greater_than_equal": "accepted is {ge} and more",
-    "greater_than": "accepted is more than {gt}",
-    "less_than_equal": "accepted is at most {le}",
-    "less_than": "accepted is less than {lt}",
-    "string_too_long": "accepted are at most {max_length} characters",
-}
+        return path, accepts(detail)
+    return path, f"{_short(detail['input'])}; {accepts(detail)}"
 
 
 def _short(value: Any) -> str:

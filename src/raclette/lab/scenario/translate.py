@@ -13,6 +13,7 @@ from raclette.lab.scenario.section import ScenarioError, join
 from raclette.ledgers import LEDGERS
 from raclette.primitives.units import MICROSECOND, MILLISECOND, SECOND
 from raclette.protocols import PROTOCOLS
+from raclette.protocols.parameters import accepts
 from raclette.sim.config import NODES_MAX, SimConfig, protocol_parameters
 from raclette.sim.config import Workload as SimWorkload
 from raclette.sim.models import NetworkSpec, RegionTable, internet_2019, make_model
@@ -161,7 +162,9 @@ def check_parameters(config: SimConfig) -> None:
         detail = error.errors()[0]
         path = join("protocol", detail["loc"])
         if path == "protocol.validators":
-            raise ScenarioError("nodes", f"{config.nodes - config.observers} that vote; {detail['msg']}") from None
+            raise ScenarioError("nodes", f"{config.nodes - config.observers} that vote; {accepts(detail)}") from None
         if detail["type"] == "extra_forbidden":
             raise ScenarioError(path, f"unknown key; accepted are name, {', '.join(model.model_fields)}") from None
-        raise ScenarioError(path, f"{str(detail['input'])[:60]}; {detail['msg']}") from None
+        if not detail["loc"]:
+            raise ScenarioError(path, accepts(detail)) from None  # keys that do not fit together: all of them are input
+        raise ScenarioError(path, f"{str(detail['input'])[:60]}; {accepts(detail)}") from None

@@ -1,7 +1,7 @@
 """What a ballot chain fixes in its genesis file, under `config.protocol`."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -59,12 +59,13 @@ class Parameters(ProtocolParameters):
     reward: Annotated[int, Field(ge=0, le=2**128)] = 0
     mine_empty: bool = True
 
-    @field_validator("quorum", "faults")
+    @field_validator("quorum", "faults", mode="before")
     @classmethod
-    def _is_fraction(cls, text: str) -> str:
-        if text:
-            parse_fraction(text)
-        return text
+    def _is_fraction(cls, value: Any) -> Any:
+        # A number is no fraction: 0.6667 is not two thirds, and replicas must agree to the last vote.
+        if value != "":
+            parse_fraction(str(value))
+        return value
 
     @model_validator(mode="after")
     def _fit_together(self) -> "Parameters":
