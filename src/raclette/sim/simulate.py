@@ -20,7 +20,7 @@ from raclette.primitives.randomness import Random
 from raclette.primitives.signing import Ed25519Signer, Ed25519Verifier, Signer
 from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.protocols import PROTOCOLS
-from raclette.sim.checkers import Checker, Subject, Violation, make_checkers, watch
+from raclette.sim.checkers import Accountability, Checker, Subject, Violation, make_checkers, watch
 from raclette.sim.config import EPOCH_S, SimConfig, hash_power, make_genesis
 from raclette.sim.faults import plan_faults, quiet_from
 from raclette.sim.host import Host
@@ -48,8 +48,8 @@ class SimReport:
 
     `agreed`: all honest living nodes have the same head (final, where the protocol makes blocks final), every
     transaction is executed, and no checker found anything. `evidence`: the most proofs of guilt at one node. `beyond`:
-    there were more liars than the protocol claims to bear, on purpose. `attack`: what liars earned, where blocks are
-    mined (see `revenue`).
+    there were more liars than the protocol claims to bear, on purpose. `verdict`: who is to blame for a fork, or why
+    nobody can be named; empty without one. `attack`: what liars earned, where blocks are mined (see `revenue`).
     `digest` is over every event of the run. Times in ms.
     """
 
@@ -82,6 +82,7 @@ class SimReport:
     evidence: int = 0
     liars: dict[str, str] = field(default_factory=dict)
     beyond: bool = False
+    verdict: str = ""
     attack: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -343,6 +344,7 @@ class Simulation:
             evidence=max((len(view_of(host).evidence()) for host in honest), default=0),
             liars={f"n{index:02d}": str(config.liars[index]) for index in sorted(config.liars)},
             beyond=config.beyond,
+            verdict=next((each.verdict for each in self.checkers if isinstance(each, Accountability)), ""),
             attack=self._revenue.report(world) if self._revenue is not None else {},
         )
 

@@ -2,7 +2,8 @@
 
 Whoever makes a world gives it a factory of nodes, so that it hosts whatever keeps the contract of `node.host`: whole
 nodes, liars around them, or a stub in a test. The same frame is opened once in a process, however many nodes receive
-it: gates are pure, so the answer is the same for all.
+it: gates are pure, so the answer is the same for all. (What only some can read, an inner engine's messages, is opened
+anew by each until one can.)
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from hashlib import sha256
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from raclette.chain.ledger import Transaction
+from raclette.engine.message import is_closed
 from raclette.node.host import (
     Connected,
     Disconnected,
@@ -21,6 +23,7 @@ from raclette.node.host import (
     Parcel,
     Transmit,
 )
+from raclette.node.wire import EngineSaid
 from raclette.primitives.errors import Misuse, PeerFault, StoreRefused
 from raclette.primitives.randomness import Random
 from raclette.primitives.signing import IdealSignatures, Verifier
@@ -173,7 +176,7 @@ class World:
         host.receive(frame)
 
     def open_frame(self, node: HostedNode, payload: bytes) -> Parcel | PeerFault:
-        """What the gate makes of `payload`, remembered for the other receivers."""
+        """What the gate makes of `payload`, remembered for the other receivers if it is the same for all."""
         opened = self._opened
         found = opened.get(payload)
         if found is None:
@@ -181,6 +184,8 @@ class World:
                 found = node.gate.open(payload, self.verifier)
             except PeerFault as fault:
                 found = fault
+            if isinstance(found, Parcel) and isinstance(found.content, EngineSaid) and is_closed(found.content.message):
+                return found  # whether it can be read depends on the reader: the next one may run that engine
             if len(opened) >= OPENED_MAX:
                 for old in list(opened)[: OPENED_MAX // 2]:
                     del opened[old]

@@ -44,14 +44,25 @@ class Accountability(Base):
         self._agreement.observe(world, host, notice)
         if isinstance(notice, NewFinal) and len(self._agreement.violations) > before:
             self._forks.add(notice.header.number)
+            self._look(world, forked=True)
+
+    def look(self, world: World) -> None:
+        self._look(world, forked=False)
+
+    def _look(self, world: World, *, forked: bool) -> None:
+        if self._attending is None:
+            return
+        for host in world.hosts:
+            if host.honest and host.alive:
+                self._attend(host)
+        self._attending.looked(forked=forked)
 
     def finish(self, world: World) -> None:
+        self.look(world)
         honest = [host for host in world.hosts if host.honest and host.alive]
-        for host in honest:
-            self._attend(host)
-            if self._forks:
-                # The first contradiction may lie below: blocks are announced final several at a time.
-                self._read_certificates(host)
+        for host in honest if self._forks else ():
+            # The first contradiction may lie below: blocks are announced final several at a time.
+            self._read_certificates(host)
         guilty = self.judge.culprits()
         hosts = {host.node_id: host for host in world.hosts}
         for node_id, crime in guilty.items():

@@ -48,6 +48,10 @@ class Attending(Protocol):
     def attend(self, index: int, engine: Engine) -> None:
         """That of honest node `index`, before it hears the next message."""
 
+    def looked(self, *, forked: bool) -> None:
+        """All honest nodes that are alive have been attended, at this moment. `forked`: two of them have just made
+        different blocks final."""
+
     def remark(self, fork: Fork) -> str:
         """What there is to say about a fork that is no proof: why nobody is named, or who is merely suspected. Empty if
         there is nothing."""

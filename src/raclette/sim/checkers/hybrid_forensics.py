@@ -17,8 +17,9 @@ recorded end? Then the parent carries none, and those who signed it own more tha
 need have lied: the snail chain did not do what the argument assumes (`snail_watch`), or the code took a block that no
 longer counted. A signature has no time, so who signed after the cut is known to nobody.
 
-Where honest nodes disagree about the stable part of the snail chain nobody is convicted of anything: a committee may
-begin one day on two blocks, and its members promise both, honestly.
+Once honest nodes disagree about the stable part of the snail chain, nothing convicts any more: a committee may begin
+one day on two blocks, and its members promise both, honestly. So what is heard waits until all honest nodes have been
+looked at and none of them had left what was stable; what was heard later than that is not written down.
 """
 
 from typing import Any
@@ -61,6 +62,10 @@ class HybridForensics:
         # number -> what honest nodes hold final there, and who signed it.
         self._final: dict[int, dict[Entry, set[bytes]]] = {}
         self._read: set[bytes] = set()
+        # What has been heard since all honest nodes were looked at.
+        self._waiting: list[EngineSaid] = []
+        # How the snail chain had failed when the log forked: what fails later explains nothing.
+        self._excuse: str | None = None
 
     # --- what honest nodes hear and know --------------------------------------------------------------------------
 
@@ -79,9 +84,20 @@ class HybridForensics:
             self._inner[run.day.snail_hash] = SimplexForensics(inner.core.committee)
 
     def hear(self, content: Any) -> None:
-        """Write down who said what."""
-        if not isinstance(content, EngineSaid):
-            return
+        """It waits for `looked`."""
+        if isinstance(content, EngineSaid) and not self.snail.broken:
+            self._waiting.append(content)
+
+    def looked(self, *, forked: bool) -> None:
+        """All honest nodes have been attended: write down who said what, if it can be held against anybody."""
+        heard, self._waiting = self._waiting, []
+        if forked and self._excuse is None:
+            self._excuse = self.snail.broken
+        if not self.snail.broken:
+            for content in heard:
+                self._write_down(content)
+
+    def _write_down(self, content: EngineSaid) -> None:
         message = content.message
         if isinstance(message, Daily | DailyBlock):
             inner = self._inner.get(message.election)
@@ -93,7 +109,9 @@ class HybridForensics:
             self._note(message.entry, message.signer)
         elif isinstance(message, Logged):
             self._mark(message.header)
-            self._proof(message.certificate)
+            if message.certificate not in self._read:
+                self._read.add(message.certificate)
+                self._proof(decode_proof(message.certificate))
         elif isinstance(message, SnailBlock):
             self._records(message.block.hash, message.block.transactions)
         elif isinstance(message, SnailBlocks):
@@ -102,20 +120,18 @@ class HybridForensics:
 
     def certified(self, header: Header, certificate: bytes) -> None:
         """Its entry, signed by each of its signers."""
-        self._mark(header)
-        if (proof := self._proof(certificate)) is not None:
-            self._final.setdefault(header.number, {}).setdefault(proof.entry, set()).update(proof.nodes)
-
-    def _proof(self, certificate: bytes) -> Proof | None:
         try:
             proof = decode_proof(certificate)
         except DecodeError:
-            return None  # that it proves nothing is for another checker to say
-        if certificate not in self._read:
-            self._read.add(certificate)
-            for node_id in proof.nodes:
-                self._note(proof.entry, node_id)
-        return proof
+            return  # that it proves nothing is for another checker to say
+        self._mark(header)
+        self._final.setdefault(header.number, {}).setdefault(proof.entry, set()).update(proof.nodes)
+        if not self.snail.broken:
+            self._proof(proof)
+
+    def _proof(self, proof: Proof) -> None:
+        for node_id in proof.nodes:
+            self._note(proof.entry, node_id)
 
     def _records(self, block_hash: bytes, records: tuple[bytes, ...]) -> None:
         """The entry that a snail block records."""
@@ -124,8 +140,7 @@ class HybridForensics:
         self._read.add(block_hash)
         proof = decode_records(self._chain_id, records).proof
         if proof is not None:
-            for node_id in proof.nodes:
-                self._note(proof.entry, node_id)
+            self._proof(proof)
 
     def _note(self, entry: Entry, node_id: bytes) -> None:
         self._entries.setdefault((entry.election, entry.number, node_id), {})[entry] = None
@@ -152,9 +167,7 @@ class HybridForensics:
         return tuple(readings)
 
     def culprits(self) -> dict[bytes, str]:
-        """By the three rules of the module; nobody where there were two committees of one day."""
-        if self.snail.broken:
-            return {}
+        """By the three rules of the module."""
         guilty: dict[bytes, str] = {}
         for crimes in self._crimes().values():
             for node_id, crime in crimes.items():
@@ -188,7 +201,7 @@ class HybridForensics:
     def lacking(self, fork: Fork) -> str:
         """More than f seats of a day that is part of the fork, where the theorem says so."""
         found = self._final.get(fork.height, {})
-        if self.snail.broken or self._most_guilty(found):
+        if self._most_guilty(found) or self._excuse:
             return ""
         if self._days(found) > 1:
             late = [self.snail.late[entry.block_hash] for entry in found if entry.block_hash in self.snail.late]
@@ -201,13 +214,13 @@ class HybridForensics:
     def remark(self, fork: Fork) -> str:
         """See the module."""
         found = self._final.get(fork.height, {})
-        if self.snail.broken:
-            return f"nobody can be named, for what the protocol assumes did not hold: {self.snail.broken}"
         if self._most_guilty(found):
             return ""
+        if self._excuse:
+            return f"nobody need be guilty, for what the protocol assumes did not hold: {self._excuse}"
         if self._days(found) > 1:
             return (
-                "nobody can be named, for what the protocol assumes did not hold: what somebody published was not "
+                "nobody need be guilty, for what the protocol assumes did not hold: what somebody published was not "
                 "recorded in time, and its day was closed by force below it"
             )
         if all(fork.honest & signers for signers in found.values()):
