@@ -317,6 +317,11 @@ def test_evidence_against_an_honest_node_is_found() -> None:
     assert broken == {"no-false-accusation": ["n00 holds evidence of equivocation-prepare against an honest node"]}
 
 
+def test_evidence_that_convicts_somebody_else_is_found() -> None:
+    broken = found(run_with_evidence(lambda simulation: two_prepares(simulation, 1), accused=3))
+    assert "evidence of equivocation-prepare convicts somebody else" in broken["no-false-accusation"]
+
+
 def test_evidence_that_convicts_nobody_is_found() -> None:
     forged = found(run_with_evidence(lambda simulation: two_prepares(simulation, 2), accused=1))
     assert "evidence of equivocation-prepare rests on a false signature" in forged["no-false-accusation"]
