@@ -9,6 +9,7 @@ from raclette.engine.effects import Accuse, Effect
 from raclette.primitives.errors import Misuse
 from raclette.primitives.units import MILLISECOND
 from raclette.protocols.ballot.codec import Codec
+from raclette.protocols.ballot.messages import Vote
 from raclette.protocols.ballot.parameters import Parameters
 from raclette.protocols.ballot.weights import Register, register_of
 
@@ -59,6 +60,12 @@ class Core:
         self.refused[reason] = self.refused.get(reason, 0) + 1
         if blame and peer is not None:
             self.emit(Accuse(peer, reason))
+
+    def own_vote(self, height: int, round_number: int, block_hash: bytes) -> Vote:
+        """Signed by us: the same bytes each time it is made, for signatures are deterministic."""
+        unsigned = self.codec.make_vote(height, round_number, block_hash, self.node_id, b"")
+        signature = self.signer.sign(unsigned.claim.digest)
+        return self.codec.make_vote(height, round_number, block_hash, self.node_id, signature)
 
     def register(self, header: Header) -> Register | None:
         """BAL-1: who votes on the children of `header`; None if its state is no longer kept."""

@@ -13,7 +13,7 @@ from raclette.protocols.ballot import records
 from raclette.protocols.ballot.book import HEIGHTS_KEPT
 from raclette.protocols.ballot.core import Core
 from raclette.protocols.ballot.election import is_decisive, is_split, still_possible, support
-from raclette.protocols.ballot.messages import Ballots, Vote
+from raclette.protocols.ballot.messages import Ballots
 from raclette.protocols.ballot.polls import Polls, Standing
 from raclette.protocols.ballot.records import Restored
 from raclette.protocols.ballot.weights import Register
@@ -99,7 +99,7 @@ class Voter:
         records.remember(self._own, height, round_number, block_hash)
         self._keep_body(block)
         core.emit(Persist(records.vote_key(height), records.encode_votes(height, self._own[height])))
-        self._polls.hear(None, self._signed(height, round_number, block_hash))
+        self._polls.hear(None, self._core.own_vote(height, round_number, block_hash))
 
     def _keep_body(self, block: Block) -> None:
         """Of a candidate that we vote for; those whose votes count no more are forgotten."""
@@ -111,19 +111,12 @@ class Voter:
             del self._bodies[old]
             core.emit(Persist(old, None))
 
-    def _signed(self, height: int, round_number: int, block_hash: bytes) -> Vote:
-        """The same bytes each time it is made: signatures are deterministic."""
-        core = self._core
-        unsigned = core.codec.make_vote(height, round_number, block_hash, core.node_id, b"")
-        signature = core.signer.sign(unsigned.claim.digest)
-        return core.codec.make_vote(height, round_number, block_hash, core.node_id, signature)
-
     def on_start(self) -> None:
         """BAL-38: what we said before a crash may not have left: say it again, and never anything else there."""
         height = self._head.number + 1
         for round_number, block_hash in self._own.get(height, {}).items():
             if self._core.active:
-                vote = self._signed(height, round_number, block_hash)
+                vote = self._core.own_vote(height, round_number, block_hash)
                 self._polls.hear(None, vote)
                 self._core.emit(Publish(vote))
 

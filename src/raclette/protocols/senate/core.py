@@ -5,6 +5,8 @@ when it is decided. The parts (directing, voting, rounds, finality) share one `C
 are given. Each changes state; at the end of an event the engine does all that the new state allows.
 """
 
+from typing import TypeVar
+
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.contract import EngineSetup
@@ -17,10 +19,12 @@ from raclette.protocols.senate.messages import (
     Candidate,
     Commit,
     Justification,
+    Lock,
     Prepare,
     Proposal,
     SenateMessage,
     Timeout,
+    Vote,
 )
 from raclette.protocols.senate.parameters import Parameters
 from raclette.protocols.senate.records import Word
@@ -31,6 +35,8 @@ from raclette.protocols.senate.statements import Statements
 ACCUSED_MAX = 1_024
 # Blocks asked for at once: the locked one and the decided one.
 WANTED_MAX = 4
+
+V = TypeVar("V", bound=Vote)
 
 
 class Work:
@@ -181,6 +187,19 @@ class Core:
         """Ours, where stakes are read."""
         return self.work.senate.stakes.get(self.me, 0) if self.active else 0
 
+    # --- signed by us ---------------------------------------------------------------------------------------------
+
     def sign(self, digest: bytes) -> Claim:
         """Our claim over `digest`."""
         return Claim(self.me, digest, self.signer.sign(digest))
+
+    def own_vote(self, make: type[V], height: int, round_number: int, block_hash: bytes) -> V:
+        """A PREPARE or COMMIT. The same bytes each time it is made: signatures are deterministic."""
+        digest = self.statements.vote_digest(make.kind, height, round_number, block_hash)
+        return make(height, round_number, block_hash, self.me, self.sign(digest))
+
+    def own_timeout(self, height: int, round_number: int, lock: Lock | None) -> Timeout:
+        """SENATE-32: it shows the lock."""
+        rank, lock_hash = (lock.round + 1, lock.block_hash) if lock is not None else (0, b"")
+        claim = self.sign(self.statements.timeout_digest(height, round_number, rank, lock_hash))
+        return self.codec.make_timeout(height, round_number, lock, self.me, claim.signature)

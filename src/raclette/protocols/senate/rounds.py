@@ -36,10 +36,7 @@ class Rounds:
     def say_timeout(self) -> None:
         """Our TIMEOUT of this round, to everybody: directors follow the rounds too."""
         core, work = self.core, self.core.work
-        lock = work.word.lock
-        rank, lock_hash = (lock.round + 1, lock.block_hash) if lock is not None else (0, b"")
-        claim = core.sign(core.statements.timeout_digest(work.height, work.round, rank, lock_hash))
-        timeout = core.codec.make_timeout(work.height, work.round, lock, core.me, claim.signature)
+        timeout = core.own_timeout(work.height, work.round, work.word.lock)
         work.timeouts[core.me] = timeout
         core.broadcast(timeout)
 

@@ -178,8 +178,7 @@ class Voting:
     def say_prepare(self) -> None:
         """Our PREPARE of this round, to the senate."""
         core, work = self.core, self.core.work
-        place = (work.height, work.word.round, work.word.prepared)
-        vote = Prepare(*place, core.me, core.sign(core.statements.vote_digest(Prepare.kind, *place)))
+        vote = core.own_vote(Prepare, work.height, work.word.round, work.word.prepared)
         work.prepares[core.me] = vote
         core.tell_senate(vote)
 
@@ -208,8 +207,7 @@ class Voting:
         core, work = self.core, self.core.work
         if work.word.lock is None:
             return
-        place = (work.height, work.word.lock.round, work.word.lock.block_hash)
-        vote = Commit(*place, core.me, core.sign(core.statements.vote_digest(Commit.kind, *place)))
+        vote = core.own_vote(Commit, work.height, work.word.lock.round, work.word.lock.block_hash)
         work.commits[core.me] = vote
         core.tell_senate(vote)
 

@@ -16,12 +16,14 @@ from raclette.chain.block import Block
 from raclette.engine.contract import Draft
 from raclette.engine.message import Message
 from raclette.lab.hunt.engines import pbft_lies, simplex_lies
+from raclette.lab.hunt.engines.lying import Mind, remember
 from raclette.lab.hunt.engines.world import Replica
 from raclette.primitives.errors import Misuse
 from raclette.primitives.hashing import ZERO_HASH
 from raclette.primitives.randomness import Random
 from raclette.primitives.signing import Claim
 from raclette.protocols.hybrid.almanac import Entry
+from raclette.protocols.hybrid.core import Core
 from raclette.protocols.hybrid.day import DayRun, nonce_of
 from raclette.protocols.hybrid.fruits import Claim as FruitClaim
 from raclette.protocols.hybrid.fruits import Fruit, body_root
@@ -101,16 +103,13 @@ RETORTS: Sequence[str] = (
 )
 # Whatever a branch has recorded before, these do not fit on it.
 _NEVER_VALID = ("records-a-stranger", "records-below-threshold", "records-a-repeated-signer", "records-itself-twice")
-# Entries and proofs a liar remembers.
-REMEMBERED_MAX = 32
 
 
-class HybridTrickster:
+class HybridTrickster(Mind[Core]):
     """See `adapter.Trickster`."""
 
     def __init__(self, replica: Replica, random: Random) -> None:
-        self.replica = replica
-        self.random = random
+        super().__init__(replica, random)
         self.entries: dict[Entry, None] = {}
         self.proofs: dict[Entry, Proof] = {}
         # The trickster of the day's inner engine, and that day.
@@ -121,8 +120,7 @@ class HybridTrickster:
         return self.replica.chain.chain_id
 
     def _sign(self, digest: bytes) -> Claim:
-        claim: Claim = self.replica.engine.core.sign(digest)
-        return claim
+        return self.core.sign(digest)
 
     @property
     def _run(self) -> DayRun | None:
@@ -149,24 +147,15 @@ class HybridTrickster:
 
     def overhear(self, message: Message) -> None:
         if isinstance(message, Signed):
-            self._remember(message.entry)
+            remember(self.entries, message.entry, None)
         elif isinstance(message, Logged):
-            self._keep(decode_proof(message.certificate))
+            proof = decode_proof(message.certificate)
+            remember(self.entries, proof.entry, None)
+            remember(self.proofs, proof.entry, proof)
         elif isinstance(message, Daily | DailyBlock) and message.inner is not None:
             mind = self._inner()
             if mind is not None and self._run is not None and message.day == self._run.day.number:
                 mind.overhear(message.inner)
-
-    def _remember(self, entry: Entry) -> None:
-        self.entries[entry] = None
-        if len(self.entries) > REMEMBERED_MAX:
-            del self.entries[next(iter(self.entries))]
-
-    def _keep(self, proof: Proof) -> None:
-        self._remember(proof.entry)
-        self.proofs[proof.entry] = proof
-        if len(self.proofs) > REMEMBERED_MAX:
-            del self.proofs[next(iter(self.proofs))]
 
     # --- instead of what was said ---------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from raclette.chain.block import Block
 from raclette.chain.header import ZERO_NONCE, Header
 from raclette.engine.contract import Draft
 from raclette.engine.message import Message
+from raclette.lab.hunt.engines.lying import below
 from raclette.lab.hunt.engines.world import Replica
 from raclette.primitives.randomness import Random
 from raclette.primitives.units import SECOND
@@ -99,11 +100,7 @@ class NakamotoTrickster:
             parent = self.replica.chain.header(message.header.parent_hash)
             return self._branch(parent, 1, step_s=1) if parent is not None else []
         depth = self.random.between(1, DEPTH_MAX)
-        start: Header | None = self.replica.chain.head
-        for _ in range(depth):
-            start = self.replica.chain.header(start.parent_hash) if start is not None and start.number else start
-        if start is None:
-            return []
+        start = below(self.replica.chain, self.replica.chain.head, depth)
         if name == "old-branch":
             return self._branch(start, depth, step_s=1)
         return self._branch(start, depth + 1, step_s=self._limit)

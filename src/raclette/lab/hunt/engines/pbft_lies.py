@@ -11,10 +11,9 @@ from dataclasses import replace
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
-from raclette.engine.lightchain import light_root
 from raclette.engine.message import Message
+from raclette.lab.hunt.engines.lying import Mind, below, moved, note
 from raclette.lab.hunt.engines.world import Replica
-from raclette.primitives.hashing import keccak256
 from raclette.primitives.randomness import Random
 from raclette.protocols.pbft.core import Core
 from raclette.protocols.pbft.messages import (
@@ -56,8 +55,6 @@ LIES: Mapping[str, Sequence[str]] = {
     "ahead": ("status",),
 }
 RETORTS: Sequence[str] = ("eager-commit", "echo-vote", "lonely-commit", "second-new-view")
-# Messages a liar remembers of each sort.
-REMEMBERED_MAX = 32
 
 
 def _rank_of(certificate: Certificate | None) -> tuple[int, int]:
@@ -68,21 +65,14 @@ def _rank_shown(change: ViewChange) -> tuple[int, int]:
     return _rank_of(change.prepared)
 
 
-class PbftTrickster:
+class PbftTrickster(Mind[Core]):
     """See `adapter.Trickster`."""
 
     def __init__(self, replica: Replica, random: Random) -> None:
-        self.replica = replica
-        self.random = random
+        super().__init__(replica, random)
         self.hashes: dict[int, dict[bytes, None]] = {}
         self.changes: dict[int, dict[int, ViewChange]] = {}
         self.certificates: dict[tuple[int, int], Certificate] = {}
-
-    @property
-    def core(self) -> Core:
-        """Of the engine that runs now (another after a restart)."""
-        core: Core = self.replica.engine.core
-        return core
 
     @property
     def me(self) -> int:
@@ -91,25 +81,17 @@ class PbftTrickster:
 
     def overhear(self, message: Message) -> None:
         if isinstance(message, Vote):
-            self._note(message.height, message.block_hash)
+            note(self.hashes, message.height, message.block_hash, None)
         elif isinstance(message, PrePrepare):
-            self._note(message.header.number, message.header.hash)
+            note(self.hashes, message.header.number, message.header.hash, None)
         elif isinstance(message, ViewChange):
             self._note_change(message)
         elif isinstance(message, NewView):
             for change in message.view_changes:
                 self._note_change(change)
 
-    def _note(self, height: int, block_hash: bytes) -> None:
-        known = self.hashes.setdefault(height, {})
-        known[block_hash] = None
-        if len(self.hashes) > REMEMBERED_MAX:
-            del self.hashes[next(iter(self.hashes))]
-
     def _note_change(self, change: ViewChange) -> None:
-        self.changes.setdefault(change.view, {})[change.sender] = change
-        if len(self.changes) > REMEMBERED_MAX:
-            del self.changes[next(iter(self.changes))]
+        note(self.changes, change.view, change.sender, change)
         if change.prepared is not None:
             self.certificates.setdefault(change.prepared.rank, change.prepared)
 
@@ -161,7 +143,7 @@ class PbftTrickster:
 
     def _propose(self, like: PrePrepare, header: Header, block: Block) -> PrePrepare:
         core = self.core
-        self._note(header.number, header.hash)
+        note(self.hashes, header.number, header.hash, None)
         claim = core.sign(core.committee.prepare_digest(like.view, header.number, header.hash))
         return PrePrepare(like.view, header, self.me, claim, Block(header, block.transactions))
 
@@ -173,18 +155,8 @@ class PbftTrickster:
             return proposal
         known = [chain.header(rival) for rival in self.hashes.get(parent.number, {}) if rival != parent.hash]
         rivals = [header for header in known if header is not None]
-        if rivals:
-            parent = self.random.choice(rivals)
-        else:
-            for _ in range(self.random.between(1, 3)):
-                parent = (chain.header(parent.parent_hash) if parent.number else None) or parent
-        header = replace(
-            proposal.header,
-            parent_hash=parent.hash,
-            number=parent.number + 1,
-            state_root=keccak256(parent.state_root + light_root(block.transactions)),
-        )
-        return self._propose(proposal, header, block)
+        parent = self.random.choice(rivals) if rivals else below(chain, parent, self.random.between(1, 3))
+        return self._propose(proposal, moved(proposal.header, parent, block.transactions), block)
 
     def _thin_certificate(self, header: Header, block: Block | None) -> Sequence[Message]:
         """A block shown as final by this liar's COMMIT alone."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.message import Message
+from raclette.lab.hunt.engines.lying import Mind, remember
 from raclette.lab.hunt.engines.world import Replica
 from raclette.primitives.randomness import Random
 from raclette.primitives.signing import LOT_BYTES, Lot
@@ -23,7 +24,6 @@ from raclette.protocols.senate.messages import (
     Prepare,
     Proposal,
     Timeout,
-    Vote,
 )
 from raclette.protocols.senate.statements import read_extra
 
@@ -45,25 +45,16 @@ LIES: Mapping[str, Sequence[str]] = {
     "own-lock": ("timeout",),
 }
 RETORTS: Sequence[str] = ("echo-vote", "eager-commit", "out-of-turn", "hasty-timeout")
-# Blocks and locks a liar remembers.
-REMEMBERED_MAX = 32
 
 
-class SenateTrickster:
+class SenateTrickster(Mind[Core]):
     """See `adapter.Trickster`."""
 
     def __init__(self, replica: Replica, random: Random) -> None:
-        self.replica = replica
-        self.random = random
+        super().__init__(replica, random)
         self.blocks: dict[bytes, tuple[Block, bytes]] = {}
         self.hashes: dict[bytes, int] = {}
         self.locks: dict[tuple[int, int], Lock] = {}
-
-    @property
-    def core(self) -> Core:
-        """Of the engine that runs now (another after a restart)."""
-        core: Core = self.replica.engine.core
-        return core
 
     def overhear(self, message: Message) -> None:
         if isinstance(message, Candidate) and message.block is not None:
@@ -76,17 +67,12 @@ class SenateTrickster:
             self._note_lock(message.height, message.lock)
 
     def _note_block(self, block: Block, director_signature: bytes) -> None:
-        self.blocks[block.hash] = (block, director_signature)
-        self.hashes[block.hash] = block.number
-        for memory in (self.blocks, self.hashes):
-            if len(memory) > REMEMBERED_MAX:
-                memory.pop(next(iter(memory)))
+        remember(self.blocks, block.hash, (block, director_signature))
+        remember(self.hashes, block.hash, block.number)
 
     def _note_lock(self, height: int, lock: Lock | None) -> None:
         if lock is not None:
-            self.locks[height, lock.round] = lock
-            if len(self.locks) > REMEMBERED_MAX:
-                del self.locks[next(iter(self.locks))]
+            remember(self.locks, (height, lock.round), lock)
 
     # --- instead of what was said ---------------------------------------------------------------------------------
 
@@ -151,22 +137,17 @@ class SenateTrickster:
 
     def _votes(self, name: str, vote: Prepare | Commit) -> Sequence[Message]:
         others = [known for known, height in self.hashes.items() if height == vote.height and known != vote.block_hash]
-        step = self.random.choice((-1, 1))
+        step, own_vote = self.random.choice((-1, 1)), self.core.own_vote
         match name:
             case "other-block":
-                return [self._vote(vote, vote.height, vote.round, self.random.choice(others or [bytes(32)]))]
+                return [own_vote(type(vote), vote.height, vote.round, self.random.choice(others or [bytes(32)]))]
             case "both-blocks":
-                return [vote, *(self._vote(vote, vote.height, vote.round, other) for other in others)]
+                return [vote, *(own_vote(type(vote), vote.height, vote.round, other) for other in others)]
             case "other-round":
-                return [self._vote(vote, vote.height, max(0, vote.round + step), vote.block_hash)]
+                return [own_vote(type(vote), vote.height, max(0, vote.round + step), vote.block_hash)]
             case "other-height":
-                return [self._vote(vote, max(1, vote.height + step), vote.round, vote.block_hash)]
+                return [own_vote(type(vote), max(1, vote.height + step), vote.round, vote.block_hash)]
         return [vote] * 3
-
-    def _vote(self, like: Vote, height: int, round_number: int, block_hash: bytes) -> Vote:
-        core = self.core
-        claim = core.sign(core.statements.vote_digest(like.kind, height, round_number, block_hash))
-        return type(like)(height, round_number, block_hash, core.me, claim)
 
     def _timeouts(self, name: str, message: Timeout) -> Sequence[Message]:
         lock, round_number = message.lock, message.round
@@ -179,17 +160,11 @@ class SenateTrickster:
         elif name == "own-lock":
             # True and worthless: nobody's signature but its own.
             block_hash = self.random.choice(list(self.hashes) or [bytes(32)])
-            digest = self.core.statements.vote_digest("prepare", message.height, round_number, block_hash)
-            lock = Lock(round_number, block_hash, ((self.core.me, self.core.sign(digest).signature),))
+            vote = self.core.own_vote(Prepare, message.height, round_number, block_hash)
+            lock = Lock(round_number, block_hash, ((vote.sender, vote.claim.signature),))
         elif name == "other-round":
             round_number += self.random.choice((1, 2, 1_000_000))
-        return [self._timeout(message.height, round_number, lock)] * (3 if name == "repeat" else 1)
-
-    def _timeout(self, height: int, round_number: int, lock: Lock | None) -> Timeout:
-        core = self.core
-        rank, lock_hash = (lock.round + 1, lock.block_hash) if lock is not None else (0, b"")
-        claim = core.sign(core.statements.timeout_digest(height, round_number, rank, lock_hash))
-        return core.codec.make_timeout(height, round_number, lock, core.me, claim.signature)
+        return [self.core.own_timeout(message.height, round_number, lock)] * (3 if name == "repeat" else 1)
 
     def _thin(self, message: Committed) -> Message:
         """A certificate of one signer, who says that he owns all seats."""
@@ -199,8 +174,8 @@ class SenateTrickster:
             header,
             extra_data=read_extra(header)._replace(senate_root=core.statements.senate_root(owners)).encode(),
         )
-        digest = core.statements.vote_digest("commit", header.number, 0, header.hash)
-        certificate = core.codec.encode_finality(0, owners, ((core.me, core.sign(digest).signature),))
+        vote = core.own_vote(Commit, header.number, 0, header.hash)
+        certificate = core.codec.encode_finality(0, owners, ((vote.sender, vote.claim.signature),))
         claims = core.codec.decode_finality(header, certificate).claims
         block = Block(header, message.block.transactions) if message.block is not None else None
         return Committed(header, certificate, claims, block)
@@ -209,14 +184,13 @@ class SenateTrickster:
 
     def retorts(self, name: str, message: Message) -> Sequence[Message]:
         if name == "echo-vote" and isinstance(message, Prepare | Commit):
-            return [self._vote(message, message.height, message.round, message.block_hash)]
+            return [self.core.own_vote(type(message), message.height, message.round, message.block_hash)]
         if name == "eager-commit" and isinstance(message, Proposal):
-            commit = Commit(message.header.number, message.round, message.header.hash, b"", message.claim)
-            return [self._vote(commit, commit.height, commit.round, commit.block_hash)]
+            return [self.core.own_vote(Commit, message.header.number, message.round, message.header.hash)]
         if name == "out-of-turn" and isinstance(message, Proposal) and message.block is not None:
             return [self._propose(message, message.block, message.director_signature)]
         if name == "hasty-timeout" and isinstance(message, Prepare):
-            return [self._timeout(message.height, message.round, None)]
+            return [self.core.own_timeout(message.height, message.round, None)]
         return []
 
 

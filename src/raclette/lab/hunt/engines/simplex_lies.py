@@ -10,10 +10,9 @@ from dataclasses import replace
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
-from raclette.engine.lightchain import light_root
 from raclette.engine.message import Message
+from raclette.lab.hunt.engines.lying import Mind, below, moved, note, remember
 from raclette.lab.hunt.engines.world import Replica
-from raclette.primitives.hashing import keccak256
 from raclette.primitives.randomness import Random
 from raclette.protocols.simplex.core import Core
 from raclette.protocols.simplex.messages import Finalized, Notarized, Proposal, Status, Vote
@@ -40,24 +39,15 @@ LIES: Mapping[str, Sequence[str]] = {
     "behind": ("status",),
 }
 RETORTS: Sequence[str] = ("echo-vote", "eager-finalize", "eager-dummy")
-# Iterations of which a liar remembers what it heard.
-REMEMBERED_MAX = 32
 
 
-class SimplexTrickster:
+class SimplexTrickster(Mind[Core]):
     """See `adapter.Trickster`."""
 
     def __init__(self, replica: Replica, random: Random) -> None:
-        self.replica = replica
-        self.random = random
+        super().__init__(replica, random)
         self.hashes: dict[int, dict[bytes, None]] = {}
         self.certificates: dict[Certificate, None] = {}
-
-    @property
-    def core(self) -> Core:
-        """Of the engine that runs now (another after a restart)."""
-        core: Core = self.replica.engine.core
-        return core
 
     @property
     def me(self) -> int:
@@ -66,23 +56,13 @@ class SimplexTrickster:
 
     def overhear(self, message: Message) -> None:
         if isinstance(message, Proposal):
-            self._note(message.iteration, message.header.hash)
+            note(self.hashes, message.iteration, message.header.hash, None)
             for certificate in message.certificates:
-                self._keep(certificate)
+                remember(self.certificates, certificate, None)
         elif isinstance(message, Vote) and message.phase is not Phase.DUMMY:
-            self._note(message.iteration, message.block_hash)
+            note(self.hashes, message.iteration, message.block_hash, None)
         elif isinstance(message, Notarized):
-            self._keep(message.certificate)
-
-    def _note(self, iteration: int, block_hash: bytes) -> None:
-        self.hashes.setdefault(iteration, {})[block_hash] = None
-        if len(self.hashes) > REMEMBERED_MAX:
-            del self.hashes[next(iter(self.hashes))]
-
-    def _keep(self, certificate: Certificate) -> None:
-        self.certificates[certificate] = None
-        if len(self.certificates) > REMEMBERED_MAX:
-            del self.certificates[next(iter(self.certificates))]
+            remember(self.certificates, message.certificate, None)
 
     def lies(self, name: str, message: Message) -> Sequence[Message]:
         if isinstance(message, Proposal):
@@ -129,7 +109,7 @@ class SimplexTrickster:
 
     def _propose(self, header: Header, block: Block, certificates: tuple[Certificate, ...]) -> Message:
         core = self.core
-        self._note(iteration_of(header), header.hash)
+        note(self.hashes, iteration_of(header), header.hash, None)
         digest = core.committee.digest(Phase.NOTARIZED, iteration_of(header), header.hash)
         message = core.codec.make_proposal(header, core.sign(digest).signature, certificates)
         return message.with_block(Block(header, block.transactions))
@@ -155,14 +135,8 @@ class SimplexTrickster:
         elif unfinal:
             parent = self.random.choice([self.core.final, *unfinal[:-1]])
         else:
-            for _ in range(self.random.between(1, 3)):
-                parent = (chain.header(parent.parent_hash) if parent.number else None) or parent
-        header = replace(
-            proposal.header,
-            parent_hash=parent.hash,
-            number=parent.number + 1,
-            state_root=keccak256(parent.state_root + light_root(block.transactions)),
-        )
+            parent = below(chain, parent, self.random.between(1, 3))
+        header = moved(proposal.header, parent, block.transactions)
         return self._propose(header, block, tuple(self.certificates)[-8:])
 
     def _thin_certificate(self, header: Header, block: Block | None) -> Sequence[Message]:

@@ -69,13 +69,6 @@ class BallotForger:
 
     # --- signing as ourselves -------------------------------------------------------------------------------------
 
-    def vote(self, height: int, round_number: int, block_hash: bytes) -> Vote:
-        """Signed by us."""
-        core = self.core
-        unsigned = core.codec.make_vote(height, round_number, block_hash, core.node_id, b"")
-        signature = core.signer.sign(unsigned.claim.digest)
-        return core.codec.make_vote(height, round_number, block_hash, core.node_id, signature)
-
     def _rivals(self, height: int, block_hash: bytes) -> list[bytes]:
         """Other candidates of that height."""
         return [
@@ -88,7 +81,7 @@ class BallotForger:
             return None
         known = {"height": (), "round": (), "block_hash": tuple(self.headers)}
         changed = mutate_field(message, known, random)
-        return None if changed == message else self.vote(changed.height, changed.round, changed.block_hash)
+        return None if changed == message else self.core.own_vote(changed.height, changed.round, changed.block_hash)
 
     def rival(self, message: Message, book: dict[bytes, Any], random: Random) -> Message | None:
         """A vote has a second one, for another candidate: the same for all who conspire, and for a block that does not
@@ -104,14 +97,14 @@ class BallotForger:
             rivals = self._rivals(message.height, message.block_hash)
             other = random.choice(rivals) if rivals else sha256(b"rival of " + message.block_hash)
             keep(book, message.block_hash, other)
-        return self.vote(message.height, message.round, other)
+        return self.core.own_vote(message.height, message.round, other)
 
     def twist(self, message: Message, random: Random) -> Message | None:
         """A vote for the candidate that came last instead of the earliest: once, and so no proof of anything."""
         if not isinstance(message, Vote):
             return None
         rivals = self._rivals(message.height, message.block_hash)
-        return self.vote(message.height, message.round, rivals[-1]) if rivals else None
+        return self.core.own_vote(message.height, message.round, rivals[-1]) if rivals else None
 
     # --- from nothing ---------------------------------------------------------------------------------------------
 
@@ -132,11 +125,11 @@ class BallotForger:
     def junk(self, random: Random) -> Message:
         """Votes for nothing, near and far."""
         height = random.choice((self.next_height(), self.next_height() + 1, random.below(FAR)))
-        return self.vote(height, random.choice((0, 1, random.below(FAR))), random.bytes(32))
+        return self.core.own_vote(height, random.choice((0, 1, random.below(FAR))), random.bytes(32))
 
 
 def _stolen_vote(forger: BallotForger, random: Random) -> Message:
-    vote = forger.vote(forger.next_height(), 0, forger.candidate(random))
+    vote = forger.core.own_vote(forger.next_height(), 0, forger.candidate(random))
     other = sha256(vote.voter)
     return replace(vote, claim=vote.claim._replace(author=other))
 
@@ -144,7 +137,7 @@ def _stolen_vote(forger: BallotForger, random: Random) -> Message:
 def _stolen_certificate(forger: BallotForger, random: Random) -> Message:
     """Every voter's vote, signed by us."""
     head, core = forger.core.chain.head, forger.core
-    vote = forger.vote(head.number, 0, head.hash)
+    vote = forger.core.own_vote(head.number, 0, head.hash)
     names = forger.engine.validators() or (core.node_id, sha256(core.node_id))
     votes = [replace(vote, claim=vote.claim._replace(author=name)) for name in names]
     data = encode_certificate(make_certificate(10 * len(votes), 0, votes))
@@ -153,25 +146,25 @@ def _stolen_certificate(forger: BallotForger, random: Random) -> Message:
 
 def _repeated_signer(forger: BallotForger, random: Random) -> Message:
     head = forger.core.chain.head
-    certificate = make_certificate(20, 0, (forger.vote(head.number, 0, head.hash),) * 2)
+    certificate = make_certificate(20, 0, (forger.core.own_vote(head.number, 0, head.hash),) * 2)
     return Elected(head.number, head.hash, encode_certificate(certificate), ())
 
 
 def _far_round(forger: BallotForger, random: Random) -> Message:
-    return forger.vote(forger.next_height(), random.choice((1, 2, FAR)), forger.candidate(random))
+    return forger.core.own_vote(forger.next_height(), random.choice((1, 2, FAR)), forger.candidate(random))
 
 
 def _unknown_candidate(forger: BallotForger, random: Random) -> Message:
-    return forger.vote(forger.next_height(), 0, random.bytes(32))
+    return forger.core.own_vote(forger.next_height(), 0, random.bytes(32))
 
 
 def _next_vote(forger: BallotForger, random: Random) -> Message:
     """For any candidate, before its time."""
-    return forger.vote(forger.next_height(), 0, forger.candidate(random))
+    return forger.core.own_vote(forger.next_height(), 0, forger.candidate(random))
 
 
 def _old_vote(forger: BallotForger, random: Random) -> Message:
-    return forger.vote(max(1, forger.next_height() - 1 - random.below(8)), 0, forger.candidate(random))
+    return forger.core.own_vote(max(1, forger.next_height() - 1 - random.below(8)), 0, forger.candidate(random))
 
 
 # What no honest gate lets pass, and what only the engine can tell.

@@ -88,10 +88,9 @@ class SenateForger:
         if getattr(message, "sender", core.me) != core.me:
             return None
         if isinstance(message, Vote):
-            digest = statements.vote_digest(message.kind, message.height, message.round, message.block_hash)
-            return replace(message, claim=core.sign(digest))
+            return core.own_vote(type(message), message.height, message.round, message.block_hash)
         if isinstance(message, Timeout):
-            return self.timeout(message.height, message.round, message.lock)
+            return self.core.own_timeout(message.height, message.round, message.lock)
         try:
             if isinstance(message, Candidate):
                 digest = statements.candidate_digest(message.header.number, message.header.hash)
@@ -110,13 +109,6 @@ class SenateForger:
         claim = core.sign(core.statements.proposal_digest(header.number, like.round, header.hash))
         made = core.codec.make_proposal(like.round, header, like.justification, director, core.me, claim.signature)
         return made if like.block is None else made.with_block(like.block)
-
-    def timeout(self, height: int, round_number: int, lock: Lock | None) -> Timeout:
-        """Signed by us."""
-        core = self.core
-        rank, lock_hash = (lock.round + 1, lock.block_hash) if lock is not None else (0, b"")
-        claim = core.sign(core.statements.timeout_digest(height, round_number, rank, lock_hash))
-        return core.codec.make_timeout(height, round_number, lock, core.me, claim.signature)
 
     # --- small steps ----------------------------------------------------------------------------------------------
 
@@ -165,7 +157,7 @@ class SenateForger:
         if not isinstance(message, Timeout) or message.sender != self.core.me:
             return None
         older = [lock for (height, at), lock in self.locks.items() if height == message.height and at <= message.round]
-        return self.timeout(message.height, message.round, random.choice([None, *older]))
+        return self.core.own_timeout(message.height, message.round, random.choice([None, *older]))
 
     # --- from nothing ---------------------------------------------------------------------------------------------
 
@@ -186,17 +178,16 @@ class SenateForger:
         if not others:
             return None
         block_hash = random.choice(tuple(self.hashes) or (random.bytes(32),))
-        claim = core.sign(core.statements.vote_digest(Prepare.kind, work.height, work.round, block_hash))
-        vote = Prepare(work.height, work.round, block_hash, random.choice(others), claim)
+        vote = replace(core.own_vote(Prepare, work.height, work.round, block_hash), sender=random.choice(others))
         return forged(self.node, "vote-in-anothers-name", vote, refused=True)
 
     def _own_lock(self, random: Random) -> Message:
         """True and worthless: nobody's PREPARE but our own."""
         core, work = self.core, self.core.work
         block_hash = random.bytes(32)
-        digest = core.statements.vote_digest(Prepare.kind, work.height, work.round, block_hash)
-        lock = Lock(work.round, block_hash, ((core.me, core.sign(digest).signature),))
-        return self.timeout(work.height, work.round, lock)
+        vote = core.own_vote(Prepare, work.height, work.round, block_hash)
+        lock = Lock(work.round, block_hash, ((vote.sender, vote.claim.signature),))
+        return core.own_timeout(work.height, work.round, lock)
 
     def _seatless(self, random: Random) -> Message | None:
         """A block that is final by our word alone: all seats are ours, says its header."""
@@ -212,8 +203,8 @@ class SenateForger:
             block = core.chain.build(work.parent, Draft(work.parent.timestamp, random.bytes(20), extra_data=extra))
         except Misuse:
             return None
-        digest = core.statements.vote_digest(Commit.kind, work.height, 0, block.hash)
-        certificate = core.codec.encode_finality(0, owners, ((core.me, core.sign(digest).signature),))
+        vote = core.own_vote(Commit, work.height, 0, block.hash)
+        certificate = core.codec.encode_finality(0, owners, ((vote.sender, vote.claim.signature),))
         return Committed(block.header, certificate, (), block)
 
     def junk(self, random: Random) -> Message:
@@ -223,12 +214,9 @@ class SenateForger:
         round_number = random.choice((work.round, work.round + 1, random.below(FAR)))
         match random.below(4):
             case 0:
-                return self.timeout(height, round_number, None)
+                return self.core.own_timeout(height, round_number, None)
             case 1:
                 alpha = core.statements.ticket_alpha(height, work.seed)
                 return Entry(height, work.seed, core.me, Lot(core.me, alpha, core.signer.draw(alpha)[:LOT_BYTES]))
             case kind:
-                make = Prepare if kind == 2 else Commit
-                block_hash = random.bytes(32)
-                claim = core.sign(core.statements.vote_digest(make.kind, height, round_number, block_hash))
-                return make(height, round_number, block_hash, core.me, claim)
+                return core.own_vote(Prepare if kind == 2 else Commit, height, round_number, random.bytes(32))
