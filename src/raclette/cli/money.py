@@ -148,6 +148,9 @@ def register(
     if wei is not None and not json:
         before = " before" if result["funded"]["again"] else ""
         console.print(f"the faucet has paid {format_amount(wei)}{before}", markup=False)
+    if result.get("registered") == "before" and not json:
+        console.print(f"{name} is {checksum_address(key.address)} already", markup=False, soft_wrap=True)
+        return
     tell(result, f"{name} is {checksum_address(key.address)}", json)
 
 
