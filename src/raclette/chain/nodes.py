@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from raclette.primitives.errors import DecodeError
 from raclette.primitives.hashing import keccak256
-from raclette.primitives.rlp import encode_bytes, encode_length, header_at
+from raclette.primitives.rlp import PREFIXES, STRING_PREFIXES, encode_bytes, header_at, list_prefix
 
 TERMINATOR = 16
 WIDTH = 17
@@ -25,10 +25,6 @@ EMBED_BELOW = 32
 
 _TO_HEX = bytes(b"0123456789abcdef"[i] if i < 16 else 0 for i in range(256))
 _FROM_HEX = bytes(b"0123456789abcdef".find(bytes((i,))) & 0xFF for i in range(256))
-# Prefixes of strings and lists of up to this many bytes, at hand: a full branch has 529.
-_SIZES = 600
-_STRING = [encode_length(size, 0x80) for size in range(_SIZES)]
-_LIST = [encode_length(size, 0xC0) for size in range(_SIZES)]
 _NO_REFS = [EMPTY_REF] * WIDTH
 
 
@@ -62,11 +58,6 @@ def decode_path(data: bytes) -> bytes:
     return nibbles + b"\x10" if data[0] & 0x20 else nibbles
 
 
-def list_prefix(size: int) -> bytes:
-    """What stands before a list of `size` bytes."""
-    return _LIST[size] if size < _SIZES else encode_length(size, 0xC0)
-
-
 def ref_of(encoded: bytes) -> bytes:
     """What stands for a node of that encoding in its parent."""
     return b"\xa0" + keccak256(encoded) if len(encoded) >= EMBED_BELOW else encoded
@@ -91,9 +82,9 @@ class Leaf:
         head = encode_path(self.path)
         value = self.value
         size = len(value)
-        body = _STRING[size] + value if 1 < size < _SIZES else encode_bytes(value)
+        body = STRING_PREFIXES[size] + value if 1 < size < PREFIXES else encode_bytes(value)
         # A hex-prefixed path of one byte is below 0x80, so it stands for itself.
-        payload = head + body if len(head) == 1 else _STRING[len(head)] + head + body
+        payload = head + body if len(head) == 1 else STRING_PREFIXES[len(head)] + head + body
         return list_prefix(len(payload)) + payload
 
 

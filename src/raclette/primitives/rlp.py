@@ -25,14 +25,23 @@ def encode_length(length: int, offset: int) -> bytes:
     return bytes((offset + 55 + size,)) + length.to_bytes(size, "big")
 
 
+# Prefixes of strings and lists of fewer bytes than this, made once: a full branch of a trie has 529.
+PREFIXES = 600
+STRING_PREFIXES = [encode_length(length, 0x80) for length in range(PREFIXES)]
+_LIST_PREFIXES = [encode_length(length, 0xC0) for length in range(PREFIXES)]
+
+
+def list_prefix(length: int) -> bytes:
+    """What stands before a list of `length` bytes."""
+    return _LIST_PREFIXES[length] if length < PREFIXES else encode_length(length, 0xC0)
+
+
 def encode_bytes(data: bytes) -> bytes:
     """One byte string."""
     length = len(data)
     if length == 1 and data[0] < 0x80:
         return data
-    if length < 56:
-        return bytes((0x80 + length,)) + data
-    return encode_length(length, 0x80) + data
+    return (STRING_PREFIXES[length] if length < PREFIXES else encode_length(length, 0x80)) + data
 
 
 def encode(item: Encodable) -> bytes:
@@ -45,7 +54,7 @@ def encode(item: Encodable) -> bytes:
 def wrap_list(encoded: Sequence[bytes]) -> bytes:
     """A list of items that are encoded already."""
     payload = b"".join(encoded)
-    return encode_length(len(payload), 0xC0) + payload
+    return list_prefix(len(payload)) + payload
 
 
 def int_to_bytes(value: int) -> bytes:

@@ -70,6 +70,10 @@ class Verifier(Protocol):
         """True if the author signed the digest; for a `Lot`, if the output is the author's for it."""
 
 
+# What stands before an integer in a digest: its length.
+_INTEGER_PREFIX = (8).to_bytes(4, "big")
+
+
 def digest_of(domain: str, *fields: bytes | int) -> bytes:
     """The 32 bytes to sign: SHA-256 over the domain and length-prefixed fields.
 
@@ -77,9 +81,12 @@ def digest_of(domain: str, *fields: bytes | int) -> bytes:
     """
     parts = [len(domain).to_bytes(2, "big"), domain.encode()]
     for field in fields:
-        data = field.to_bytes(8, "big") if isinstance(field, int) else field
-        parts.append(len(data).to_bytes(4, "big"))
-        parts.append(data)
+        if isinstance(field, int):
+            parts.append(_INTEGER_PREFIX)
+            parts.append(field.to_bytes(8, "big"))
+        else:
+            parts.append(len(field).to_bytes(4, "big"))
+            parts.append(field)
     return sha256(b"".join(parts))
 
 

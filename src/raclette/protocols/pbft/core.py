@@ -27,6 +27,7 @@ class Core:
 
     def __init__(self, setup: EngineSetup, parameters: Parameters) -> None:
         self.parameters = parameters
+        self.window = parameters.window
         self.chain = setup.chain
         self.signer = setup.signer
         self.beneficiary = setup.beneficiary
@@ -122,7 +123,7 @@ class Core:
     @property
     def high(self) -> int:
         """PBFT-28: the high watermark."""
-        return self.low + self.parameters.window
+        return self.low + self.window
 
     @property
     def is_primary(self) -> bool:

@@ -120,15 +120,15 @@ class PbftEngine:
         core = self.core
         if core.me is None:
             return
-        if set(map(type, votes)) <= _PHASES:
-            said = cast(tuple[Vote, ...], votes)
-            marks: tuple[CheckpointVote, ...] = ()
-        else:
-            said = tuple([vote for vote in votes if isinstance(vote, Vote)])
-            marks = tuple([vote for vote in votes if isinstance(vote, CheckpointVote)])
-        if not self.ordering.on_votes(said) or marks:
-            self._note_beyond(said)
-            self._note_beyond(marks)
+        kinds = set(map(type, votes))
+        if len(kinds) == 1 and kinds <= _PHASES and self.ordering.on_phase(cast(tuple[Vote, ...], votes)):
+            return
+        said = [vote for vote in votes if isinstance(vote, Vote)]
+        marks = [vote for vote in votes if isinstance(vote, CheckpointVote)]
+        for vote in said:
+            self.ordering.on_vote(vote)
+        self._note_beyond(said)
+        self._note_beyond(marks)
         self.checkpoints.on_checkpoints(marks)
 
     def _note_beyond(self, votes: Iterable[Vote | CheckpointVote]) -> None:
@@ -187,7 +187,7 @@ class PbftEngine:
         return (
             core.base_height > final
             or (core.tip is not None and core.tip.number > final)
-            or any(height > final for height in core.voted)
+            or max(core.voted, default=final) > final
             or any(slot.proposal is not None and height > final for height, slot in core.slots.items())
         )
 

@@ -16,7 +16,7 @@ from raclette.protocols.pbft import records
 from raclette.protocols.pbft.core import Core
 from raclette.protocols.pbft.evidence import encode_evidence
 from raclette.protocols.pbft.finality import Finality
-from raclette.protocols.pbft.log import Filing, by_author, file_vote, heights_of, signatures_for, statements_in
+from raclette.protocols.pbft.log import Filing, file_vote, signatures_for, statements_in
 from raclette.protocols.pbft.messages import Prepare, PrePrepare, Vote
 from raclette.protocols.pbft.quorum import Certificate
 
@@ -70,20 +70,21 @@ class Ordering:
             self._accuse(filed[vote.sender], vote)
         return filing
 
-    def on_votes(self, votes: Sequence[Vote]) -> bool:
-        """File votes that a host held back, as if each had come alone. False if one may be for a height beyond the high
-        mark. The usual case, one phase and height of which nothing is filed yet by any of these authors, leaves nothing
-        to compare: there all are filed in one step."""
-        heights = heights_of(votes)
-        if len(heights) == 1 == len(set(map(type, votes))) and self.core.in_window(height := votes[0].height):
-            filed, said = self._filed(type(votes[0]), height), by_author(votes)
-            if len(said) == len(votes) and self.core.me not in said and said.keys().isdisjoint(filed):
-                filed.update(said)
-                self.core.touched.add(height)
-                return True
-        for vote in votes:
-            self.on_vote(vote)
-        return False
+    def on_phase(self, votes: Sequence[Vote]) -> bool:
+        """File votes of one phase that a host held back, in one step, where that is the same as one by one: they are
+        for one height in the window, and there is nothing to compare, because no author is named twice or has said
+        anything there yet. Else do nothing; False then."""
+        core = self.core
+        heights = {vote.height for vote in votes}
+        if len(heights) > 1 or not core.in_window(height := votes[0].height):
+            return False
+        filed = self._filed(type(votes[0]), height)
+        said = {vote.sender: vote for vote in votes}
+        if len(said) < len(votes) or core.me in said or not said.keys().isdisjoint(filed):
+            return False
+        filed.update(said)
+        core.touched.add(height)
+        return True
 
     def _filed(self, phase: type[Vote], height: int) -> dict[int, Any]:
         """Who said what in this phase at this height."""
@@ -222,7 +223,6 @@ class Ordering:
         commit = core.own_commit(core.view, height, block_hash, me)
         slot.commits[me] = commit
         core.broadcast(commit)
-        core.touched.add(height)
 
     def _check_committed(self, height: int) -> None:
         """PBFT-22: a quorum of COMMITs in one view, whatever we ourselves have seen or said."""

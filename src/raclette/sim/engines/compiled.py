@@ -310,7 +310,7 @@ def take(
     book: Words, handed: Words, contents: Words, row: Number, node: Number, count: Number, authors: Words, out: Words
 ) -> Number:
     """Hand over the first `count` votes but for those handed over before, alone or one's own. The authors go to
-    `authors`, the sum of the contents to out[0]; returns how many."""
+    `authors`, the sum of the contents to out[3]; returns how many."""
     taken = 0
     total = np.int64(0)
     for place in range(handed[row, node], count):
@@ -320,7 +320,29 @@ def take(
             total = (total + contents[row, tag]) & _MASK63
             taken += 1
     handed[row, node] = max(handed[row, node], count)
-    out[0] = total
+    out[3] = total
+    return taken
+
+
+@jit
+def wake(
+    book: Words,
+    filled: Words,
+    handed: Words,
+    stage: Words,
+    contents: Words,
+    row: Number,
+    node: Number,
+    is_closed: bool,
+    thresholds: Words,
+    authors: Words,
+    out: Words,
+) -> Number:
+    """The count at `node` has reached its next threshold: does as `take`, unless `is_closed`, then as `next_wake`."""
+    reached = thresholds[stage[row, node]]
+    stage[row, node] += 1
+    taken = 0 if is_closed else take(book, handed, contents, row, node, reached, authors, out)
+    next_wake(book, filled, stage, row, thresholds, out)
     return taken
 
 
@@ -336,7 +358,10 @@ def insert_own(
     tag: Number,
     thresholds: Words,
 ) -> Number:
-    """A vote that counts at this moment. Returns how many there are now if that is the next threshold, else 0."""
+    """An author's vote that counts from this moment on, unless one is there. Returns how many there are now if that is
+    the next threshold, else 0."""
+    if find(book, filled, row, node, tag & AUTHOR_MASK) >= 0:
+        return 0
     place = _insert(book, filled, row, node, now, limit, tag)
     step = stage[row, node]
     if step < len(thresholds) and place + 1 == thresholds[step]:

@@ -78,7 +78,7 @@ class FastPost(Post):
                 super()._mail(letter, node, receivers)
             return
         self._listeners[node.index] = True
-        if not self._is_closed(row, node.index) and self._rows_of().find(row, node.index, node.index) < 0:
+        if not self._is_closed(row, node.index):
             self._count_now(row, node.index, node.index, OWN)
         self._launch(letter, node.index, receivers, row)
 
@@ -202,21 +202,15 @@ class FastPost(Post):
             return
         rows = self._rows_of()
         node = wake[1]
-        reached = int(row.thresholds[rows.stage[row.index, node]])
-        was_closed = self._is_closed(row, node)
-        rows.stage[row.index, node] += 1
-        told = None if was_closed else self._hand_over(row, node, reached)
-        self._plan_wake(row)
-        if told is not None:
-            self._world.tell(self._world.nodes[node], *told)
+        authors, content = rows.reach(row, node, is_closed=self._is_closed(row, node))
+        self._set_wake(row, rows.wake)
+        if authors:
+            self._world.tell(self._world.nodes[node], *self._told(row, authors, content))
 
     def _is_closed(self, row: Row, node: int) -> bool:
         return self._rows_of().is_closed(row, node, self._world.nodes[node].chain.finalized.number)
 
-    def _hand_over(self, row: Row, node: int, count: int) -> Told | None:
-        authors, content = self._rows_of().take(row, node, count)
-        if not authors:
-            return None
+    def _told(self, row: Row, authors: list[int], content: int) -> Told:
         return Gathered(EPOCH + self._world.now, tuple(map(row.messages.__getitem__, authors))), content
 
     def _order_here(self, node: int) -> int:
@@ -232,9 +226,9 @@ class FastPost(Post):
         """A vote counts from this moment on; what it completes is told right after the present event."""
         reached = self._rows_of().count_at(row, node, self._world.now, author, self._order_here(node), flag)
         if reached:
-            told = self._hand_over(row, node, reached)
-            if told is not None:
-                self._world.due.append(told)
+            authors, content = self._rows_of().take(row, node, reached)
+            if authors:
+                self._world.due.append(self._told(row, authors, content))
 
     # --- receiving ------------------------------------------------------------------------------------------------
 

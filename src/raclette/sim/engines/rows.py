@@ -50,7 +50,8 @@ class Rows:
         self.contents = np.zeros((count, nodes), dtype=np.int64)
         self.again = np.zeros((3 * nodes, 4), dtype=np.int64)
         self.authors = np.zeros(authors, dtype=np.int64)
-        self.out = np.zeros(3, dtype=np.int64)
+        # What compiled code says: the next wake (time, node, key), and the sum of the contents handed over.
+        self.out = np.zeros(4, dtype=np.int64)
         self.free = list(range(count - 1, -1, -1))
         # Rows in use by place, in order of their making.
         self.rows: dict[Hashable, Row] = {}
@@ -103,11 +104,12 @@ class Rows:
     @property
     def wake(self) -> tuple[int, int, int] | None:
         """What was found last."""
-        time, node, key = self.out.tolist()
+        time, node, key, _ = self.out.tolist()
         return (time, node, key) if time < NEVER else None
 
     def count_at(self, row: Row, node: int, time: int, author: int, order: int, flag: int) -> int:
-        """`author`'s vote counts at `node` from this moment on; the count if that is a threshold, else 0."""
+        """`author`'s vote counts at `node` from this moment on, unless one of his is there; the count if that is a
+        threshold, else 0."""
         return int(
             compiled.insert_own(
                 self.book,
@@ -129,7 +131,25 @@ class Rows:
     def take(self, row: Row, node: int, count: int) -> tuple[list[int], int]:
         """Hand over what waits among the first `count`: (authors in order of arrival, sum of contents)."""
         taken = compiled.take(self.book, self.handed, self.contents, row.index, node, count, self.authors, self.out)
-        return self.authors[:taken].tolist(), int(self.out[0])
+        return self.authors[:taken].tolist(), int(self.out[3])
+
+    def reach(self, row: Row, node: int, *, is_closed: bool) -> tuple[list[int], int]:
+        """The count at `node` has reached a threshold: as `take` with what there is, or nothing if `is_closed`; `wake`
+        then says what `next_wake` would."""
+        taken = compiled.wake(
+            self.book,
+            self.filled,
+            self.handed,
+            self.stage,
+            self.contents,
+            row.index,
+            node,
+            is_closed,
+            row.thresholds,
+            self.authors,
+            self.out,
+        )
+        return self.authors[:taken].tolist(), int(self.out[3])
 
     def arrived(self, row: Row, node: int, time: int, order: int) -> int:
         """How many votes there are by now."""
