@@ -8,7 +8,7 @@ from raclette.lab.mutants.contract import Mutant
 from raclette.lab.mutants.planting import PROGRESS, SAFETY, Swap, mutant
 from raclette.primitives.hashing import sha256
 from raclette.primitives.signing import Claim, Lot
-from raclette.protocols.senate.codec import Codec
+from raclette.protocols.senate.codec import Codec, reason_of
 from raclette.protocols.senate.engine import SenateEngine
 from raclette.protocols.senate.messages import Candidate, Committed, Entry, Proposal, Vote, Votes
 from raclette.protocols.senate.rounds import Rounds
@@ -94,7 +94,9 @@ def _propose_freely(self: Voting) -> Proposal | None:
     if proposal is None or candidate is None or candidate.block is None or work.justification is None:
         return proposal
     core, block = self.core, candidate.block
-    claim = core.sign(core.statements.proposal_digest(work.height, work.round, block.hash))
+    claim = core.sign(
+        core.statements.proposal_digest(work.height, work.round, block.hash, reason_of(work.justification))
+    )
     signature = b"" if work.justification.lock is not None else candidate.claim.signature
     free = core.codec.make_proposal(work.round, block.header, work.justification, signature, core.me, claim.signature)
     return free.with_block(block)

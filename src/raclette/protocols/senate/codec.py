@@ -12,6 +12,7 @@ from raclette.chain.header import Header
 from raclette.engine.message import Message
 from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError, InvalidCertificate, Misuse
+from raclette.primitives.hashing import sha256
 from raclette.primitives.rlp import Encodable, Item, as_bytes, as_list, bytes_to_int, int_to_bytes
 from raclette.primitives.signing import LOT_BYTES, NODE_ID_BYTES, SIGNATURE_BYTES, Claim, Lot
 from raclette.protocols.senate.messages import (
@@ -248,7 +249,8 @@ class Codec:
         lots = self.statements.lots(header)
         digest = self.statements.candidate_digest(height, header.hash)
         directors = (Claim(lots[0].author, digest, director_signature),) if director_signature else ()
-        claim = Claim(sender, self.statements.proposal_digest(height, round_number, header.hash), signature)
+        reason = reason_of(justification)
+        claim = Claim(sender, self.statements.proposal_digest(height, round_number, header.hash, reason), signature)
         proof = (claim, *directors, *lots, *self.justification_claims(height, justification))
         return Proposal(round_number, header, justification, director_signature, sender, claim, proof)
 
@@ -330,6 +332,11 @@ class Codec:
 def lock_items(lock: Lock | None) -> list[Encodable]:
     """[round, hash, votes], or the empty list."""
     return [_n(lock.round), lock.block_hash, _votes_items(lock.votes)] if lock is not None else []
+
+
+def reason_of(justification: Justification | None) -> bytes:
+    """What a proposal signs of its justification: its hash, or nothing in round 0."""
+    return sha256(rlp.encode(_justification_items(justification))) if justification is not None else b""
 
 
 def _justification_items(justification: Justification) -> list[Encodable]:

@@ -89,6 +89,8 @@ class Core:
         self.statements = Statements(setup.chain.chain_id, setup.chain.genesis.hash)
         self.codec = Codec(self.statements, parameters.seats)
         self.now = 0
+        # Who handed over the message at hand; empty if none is.
+        self.peer = b""
         self.final = setup.chain.finalized
         self.work = self.begin(self.final)
         # Hashes of the bodies among our records, and of those to forget with the next record.
@@ -157,7 +159,10 @@ class Core:
             self._effects.append(Persist(records.BODY + block.hash, block.encoded))
 
     def accuse(self, node: bytes, reason: str, evidence: bytes = b"") -> None:
-        """Once per node, reason, height and round."""
+        """Once per node, reason, height and round. SENATE-55: of one who holds no stake the messenger, for keys cost
+        nothing, and what is signed here comes from its author."""
+        if self.peer and node not in self.work.senate.stakes:
+            node = self.peer
         place = (node, reason, self.work.height, self.work.round)
         if place in self._accused or node == self.me:
             return

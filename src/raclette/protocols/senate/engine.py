@@ -45,6 +45,9 @@ from raclette.protocols.senate.voting import Voting
 # Messages kept of the next height, for those who decide it a little later than others: of each kind the latest of a
 # sender, so many senders at most.
 EARLY_MAX = 1_024
+# Of these so many with a block, which may be large; what is not kept is said again.
+EARLY_BLOCKS_MAX = 16
+WITH_BLOCK = (Candidate.kind, Proposal.kind)
 
 
 class SenateEngine:
@@ -96,7 +99,7 @@ class SenateEngine:
     def handle(self, event: Event) -> tuple[Effect, ...]:
         """See the module."""
         core = self.core
-        core.now = event.now
+        core.now, core.peer = event.now, b""
         if isinstance(event, Received):
             self._on_message(event.peer, event.message)
         elif isinstance(event, Gathered):
@@ -117,6 +120,7 @@ class SenateEngine:
         return core.take_effects()
 
     def _on_message(self, peer: bytes, message: Message) -> None:
+        self.core.peer = peer
         if isinstance(message, Inquiry):
             if message.height <= self.core.final.number:
                 self._help(peer, self.core.final.number)
@@ -137,8 +141,13 @@ class SenateEngine:
         author = getattr(message, "sender", b"") or message.claims()[0].author
         key = (message.kind, author)
         # SENATE-53: only holders speak; who is one may change with this block, but seldom.
-        if author in self.core.work.senate.stakes and (key in self._early or len(self._early) < EARLY_MAX):
-            self._early[key] = (peer, message)
+        if author not in self.core.work.senate.stakes:
+            return
+        if key not in self._early:
+            kept = [kind for kind, _ in self._early if kind in WITH_BLOCK]
+            if len(self._early) >= EARLY_MAX or (message.kind in WITH_BLOCK and len(kept) >= EARLY_BLOCKS_MAX):
+                return
+        self._early[key] = (peer, message)
 
     def _help(self, peer: bytes, height: int) -> None:
         """SENATE-45, SENATE-54: who works on a height that is final here gets a proof."""
@@ -194,7 +203,8 @@ class SenateEngine:
             if self.core.final.number >= self.core.work.height:
                 self._next_height()
                 continue
-            self.rounds.follow()
+            if self.rounds.follow():
+                self._open()
             if self.rounds.advance():
                 continue
             self.directing.write()

@@ -2,7 +2,8 @@
 
 RLP of [kind, height, round, author, first, signature, second, signature]:
 
-- PREPARE, COMMIT, PROPOSAL: `first` and `second` are two block hashes in one round;
+- PREPARE, COMMIT: `first` and `second` are two block hashes in one round;
+- PROPOSAL: `first` and `second` are [hash, reason] of two blocks in one round, `reason` as the leader signed it;
 - CANDIDATE: two block hashes of one director at one height (round 0);
 - AMNESIA: `first` is [round, hash] of a COMMIT, `second` [lock rank, lock hash] of a TIMEOUT for `round`, which is not
   below the COMMIT's and names a lock below it: what he was locked on he must show.
@@ -12,6 +13,7 @@ from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError
 from raclette.primitives.rlp import Encodable, as_bytes, as_list, bytes_to_int, int_to_bytes
 from raclette.primitives.signing import NODE_ID_BYTES, SIGNATURE_BYTES, Claim
+from raclette.protocols.senate.codec import HASH_BYTES, reason_of
 from raclette.protocols.senate.messages import Candidate, Commit, Prepare, Proposal, Timeout, Vote
 from raclette.protocols.senate.statements import Statements
 
@@ -26,8 +28,8 @@ def two_votes(first: Vote, second: Vote) -> bytes:
 
 def two_proposals(first: Proposal, second: Proposal) -> bytes:
     """Of one leader in one round."""
-    a, b = first.header, second.header
-    return _encode(PROPOSAL, a.number, first.round, first.claim, a.hash, second.claim, b.hash)
+    shown: list[Encodable] = [[one.header.hash, reason_of(one.justification)] for one in (first, second)]
+    return _encode(PROPOSAL, first.header.number, first.round, first.claim, shown[0], second.claim, shown[1])
 
 
 def two_candidates(first: Candidate, second: Candidate) -> bytes:
@@ -70,6 +72,8 @@ def check_evidence(statements: Statements, evidence: bytes) -> tuple[Claim, Clai
     round_number, author = bytes_to_int(round_item, size_max=8), as_bytes(author_item, NODE_ID_BYTES)
     if kind == AMNESIA:
         digests = _amnesia_digests(statements, height, round_number, as_list(first), as_list(second))
+    elif kind == PROPOSAL:
+        digests = _proposal_digests(statements, height, round_number, as_list(first), as_list(second))
     else:
         a, b = as_bytes(first, 32), as_bytes(second, 32)
         if a == b:
@@ -85,14 +89,27 @@ def check_evidence(statements: Statements, evidence: bytes) -> tuple[Claim, Clai
 
 
 def _digest(statements: Statements, kind: int, height: int, round_number: int, block_hash: bytes) -> bytes:
-    if kind == PROPOSAL:
-        return statements.proposal_digest(height, round_number, block_hash)
     if kind == CANDIDATE and round_number == 0:
         return statements.candidate_digest(height, block_hash)
     if kind in (PREPARE, COMMIT):
         phase = Prepare.kind if kind == PREPARE else Commit.kind
         return statements.vote_digest(phase, height, round_number, block_hash)
     raise DecodeError("evidence", f"kind {kind}")
+
+
+def _proposal_digests(
+    statements: Statements, height: int, round_number: int, first: list[rlp.Item], second: list[rlp.Item]
+) -> tuple[bytes, bytes]:
+    if len(first) != 2 or len(second) != 2:
+        raise DecodeError("evidence", "a proposal is a hash and a reason")
+    a, b = as_bytes(first[0], HASH_BYTES), as_bytes(second[0], HASH_BYTES)
+    if a == b:
+        raise DecodeError("evidence", "does not show a contradiction")
+    size = HASH_BYTES if round_number else 0
+    return (
+        statements.proposal_digest(height, round_number, a, as_bytes(first[1], size)),
+        statements.proposal_digest(height, round_number, b, as_bytes(second[1], size)),
+    )
 
 
 def _amnesia_digests(

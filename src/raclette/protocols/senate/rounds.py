@@ -8,6 +8,7 @@ own clock alone, and nobody can be moved by less than a quorum.
 from collections.abc import Callable
 
 from raclette.engine.effects import Send
+from raclette.primitives.units import MILLISECOND
 from raclette.protocols.senate.core import Core
 from raclette.protocols.senate.messages import Justification, Lock, RoundChange, SenateMessage, Timeout
 
@@ -19,19 +20,21 @@ class Rounds:
         self.core = core
         # Timers start again.
         self.on_begin = on_begin
-        # node -> when we last helped it.
-        self._helped: dict[bytes, int] = {}
+        # Whom we have helped in the period that began then.
+        self._helped: dict[bytes, None] = {}
+        self._since = 0
 
-    def time_out(self, round_number: int) -> None:
-        """SENATE-32: our patience with this round (ours or a later one) has ended."""
+    def time_out(self, round_number: int) -> bool:
+        """SENATE-32: our patience with this round (ours or a later one) has ended. True if that is new."""
         core, word = self.core, self.core.work.word
         if not core.seats or round_number < word.round or (round_number == word.round and word.is_over):
-            return
+            return False
         if round_number > word.round:
             self._enter(round_number)
         word.is_over = True
         core.keep_word()
         self.say_timeout()
+        return True
 
     def say_timeout(self) -> None:
         """Our TIMEOUT of this round, to everybody: directors follow the rounds too."""
@@ -49,8 +52,9 @@ class Rounds:
             core.accuse(timeout.sender, "no-seat")
             return
         if timeout.lock is not None and not self._is_lock(timeout.lock):
-            # SENATE-25: a lock that is none hides nothing but its author's word.
-            core.accuse(timeout.sender, "bad-lock")
+            # SENATE-25: a lock that is none hides nothing but its author's word. The author signed which lock it has,
+            # not by whose PREPAREs; whoever handed it over may have taken some away.
+            core.accuse(peer, "bad-lock")
             return
         if timeout.round < work.round and work.justification is not None:
             self.help(peer, core.codec.make_round_change(work.height, work.justification))
@@ -70,38 +74,43 @@ class Rounds:
     def help(self, peer: bytes, message: SenateMessage) -> None:
         """SENATE-52: one answer for each peer and half period of repeating."""
         core = self.core
-        period = core.parameters.round_timeout_ms * 1_000_000 // 8
-        if peer in core.work.senate.stakes and core.now - self._helped.get(peer, -period) >= period:
-            self._helped[peer] = core.now
+        period = core.parameters.round_timeout_ms * MILLISECOND // 8
+        if core.now - self._since >= period:
+            self._helped.clear()
+            self._since = core.now
+        if peer in core.work.senate.stakes and peer not in self._helped:
+            self._helped[peer] = None
             core.emit(Send(peer, message))
 
     # --- what follows ---------------------------------------------------------------------------------------------
 
-    def follow(self) -> None:
-        """SENATE-33: more than T seats are at a later end than we: one of them is honest, so go there too."""
+    def follow(self) -> bool:
+        """SENATE-33: more than T seats are at a later end than we: one of them is honest, so go there too. True if we
+        said TIMEOUT."""
         core, work = self.core, self.core.work
         if not core.seats:
-            return
-        rounds = sorted({timeout.round for timeout in work.timeouts.values()}, reverse=True)
-        for round_number in rounds:
-            beyond = [sender for sender, timeout in work.timeouts.items() if timeout.round >= round_number]
-            if work.senate.weight(beyond) > core.parameters.faults:
-                self.time_out(round_number)
-                return
+            return False
+        beyond = 0
+        for timeout in sorted(work.timeouts.values(), key=lambda timeout: timeout.round, reverse=True):
+            beyond += work.senate.weights[timeout.sender]
+            if beyond > core.parameters.faults:
+                return self.time_out(timeout.round)
+        return False
 
     def advance(self) -> bool:
         """SENATE-34: TIMEOUTs of a quorum of seats for our round or a later one: the next begins. True if so."""
         work = self.core.work
-        for round_number in sorted({timeout.round for timeout in work.timeouts.values()}, reverse=True):
-            if round_number < work.round:
-                return False
-            agreed = [timeout for _, timeout in sorted(work.timeouts.items()) if timeout.round == round_number]
-            if work.senate.weight([timeout.sender for timeout in agreed]) >= work.senate.quorum:
-                excuses = tuple(timeout.excuse for timeout in agreed)
-                lock = highest_lock(agreed)
-                self.begin(round_number + 1, Justification(round_number + 1, excuses, lock))
-                return True
-        return False
+        ended: dict[int, int] = {}
+        for timeout in work.timeouts.values():
+            ended[timeout.round] = ended.get(timeout.round, 0) + work.senate.weights[timeout.sender]
+        quorums = [number for number, seats in ended.items() if number >= work.round and seats >= work.senate.quorum]
+        if not quorums:
+            return False
+        last = max(quorums)
+        agreed = [timeout for _, timeout in sorted(work.timeouts.items()) if timeout.round == last]
+        excuses = tuple(timeout.excuse for timeout in agreed)
+        self.begin(last + 1, Justification(last + 1, excuses, highest_lock(agreed)))
+        return True
 
     def begin(self, round_number: int, justification: Justification) -> None:
         """Enter a round that is proven to exist."""

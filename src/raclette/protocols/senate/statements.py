@@ -85,9 +85,10 @@ class Statements:
         """The director signs its block: without this anybody could put another one behind its ticket."""
         return digest_of("raclette/senate/candidate", self.chain_id, height, block_hash)
 
-    def proposal_digest(self, height: int, round_number: int, block_hash: bytes) -> bytes:
-        """The leader proposes."""
-        return digest_of("raclette/senate/proposal", self.chain_id, height, round_number, block_hash)
+    def proposal_digest(self, height: int, round_number: int, block_hash: bytes, reason: bytes = b"") -> bytes:
+        """The leader proposes. SENATE-24: `reason` is the hash of the justification (empty in round 0), or whoever
+        holds another one could put it behind the leader's signature."""
+        return digest_of("raclette/senate/proposal", self.chain_id, height, round_number, block_hash, reason)
 
     def vote_digest(self, phase: str, height: int, round_number: int, block_hash: bytes) -> bytes:
         """SENATE-3: a PREPARE or COMMIT. The block's hash is over parent, ticket, transactions and state."""

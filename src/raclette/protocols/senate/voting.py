@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from raclette.primitives.errors import PeerFault
+from raclette.protocols.senate.codec import reason_of
 from raclette.protocols.senate.core import Core
 from raclette.protocols.senate.directing import Directing
 from raclette.protocols.senate.evidence import amnesia, shows_amnesia, two_proposals, two_votes
@@ -59,7 +60,8 @@ class Voting:
                 core.want(lock.block_hash, next(node for node, _ in lock.votes if node != core.me))
                 return None
             block, director_signature = locked, b""
-        claim = core.sign(core.statements.proposal_digest(work.height, work.round, block.hash))
+        reason = reason_of(work.justification)
+        claim = core.sign(core.statements.proposal_digest(work.height, work.round, block.hash, reason))
         proposal = core.codec.make_proposal(
             work.round, block.header, work.justification, director_signature, core.me, claim.signature
         )
@@ -231,8 +233,10 @@ class Voting:
 
     def decided(self) -> tuple[int, bytes, Votes] | None:
         """SENATE-29: (round, block, votes) of COMMITs of a quorum of seats, whatever our own round is."""
-        commits = self.core.work.commits
-        for round_number in dict.fromkeys(commit.round for commit in commits.values()):
+        by_round: dict[int, dict[bytes, Vote]] = {}
+        for sender, commit in self.core.work.commits.items():
+            by_round.setdefault(commit.round, {})[sender] = commit
+        for round_number, commits in by_round.items():
             found = self.quorum(commits, round_number)
             if found is not None:
                 return round_number, *found
