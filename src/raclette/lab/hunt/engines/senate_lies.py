@@ -14,6 +14,7 @@ from raclette.lab.hunt.engines.lying import Mind, remember
 from raclette.lab.hunt.engines.world import Replica
 from raclette.primitives.randomness import Random
 from raclette.primitives.signing import LOT_BYTES, Lot
+from raclette.protocols.senate.codec import reason_of
 from raclette.protocols.senate.core import Core
 from raclette.protocols.senate.messages import (
     Candidate,
@@ -129,7 +130,7 @@ class SenateTrickster(Mind[Core]):
         core = self.core
         is_locked = like.justification is not None and like.justification.lock is not None
         signature = b"" if is_locked else director_signature
-        digest = core.statements.proposal_digest(block.number, like.round, block.hash)
+        digest = core.statements.proposal_digest(block.number, like.round, block.hash, reason_of(like.justification))
         proposal = core.codec.make_proposal(
             like.round, block.header, like.justification, signature, core.me, core.sign(digest).signature
         )

@@ -13,6 +13,7 @@ from raclette.node.node import Node
 from raclette.primitives.errors import DecodeError, Misuse
 from raclette.primitives.randomness import Random
 from raclette.primitives.signing import LOT_BYTES, Lot
+from raclette.protocols.senate.codec import reason_of
 from raclette.protocols.senate.core import Core
 from raclette.protocols.senate.engine import SenateEngine
 from raclette.protocols.senate.messages import (
@@ -106,7 +107,8 @@ class SenateForger:
         director = like.director_signature
         if director and core.statements.lots(header)[0].author == core.me:
             director = core.sign(core.statements.candidate_digest(header.number, header.hash)).signature
-        claim = core.sign(core.statements.proposal_digest(header.number, like.round, header.hash))
+        reason = reason_of(like.justification)
+        claim = core.sign(core.statements.proposal_digest(header.number, like.round, header.hash, reason))
         made = core.codec.make_proposal(like.round, header, like.justification, director, core.me, claim.signature)
         return made if like.block is None else made.with_block(like.block)
 
