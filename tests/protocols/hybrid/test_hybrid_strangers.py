@@ -27,6 +27,7 @@ from raclette.protocols.hybrid.log import HELD_MAX, RECORD
 from raclette.protocols.hybrid.messages import (
     Complaint,
     FreshFruit,
+    Logged,
     Signed,
     SnailBlock,
     SnailBlocks,
@@ -35,7 +36,7 @@ from raclette.protocols.hybrid.messages import (
     complaint_digest,
     entry_digest,
 )
-from raclette.protocols.hybrid.records import Proof, encode_proof, encode_records
+from raclette.protocols.hybrid.records import Proof, claims_of, encode_proof, encode_records
 from raclette.protocols.nakamoto.engine import RECHECK
 from raclette.protocols.nakamoto.mining import MINE
 
@@ -335,6 +336,35 @@ def test_a_member_restarted_behind_an_end_that_nobody_proved_goes_on_with_its_da
     assert again.engine.run is not None
     assert again.engine.run.day.number == 1
     assert again.engine.validators() == tuple(IDS)
+
+
+def logged(lone: Lone, block: Block) -> Logged:
+    """The block of day 1 as two members show it."""
+    entry = lone.engine.snail.chain.almanac().day.entry(block.number, block.hash, ends=False)
+    digest = entry_digest(lone.chain.chain_id, entry)
+    proof = Proof(entry, tuple((node_id, WORLD.signer(node_id).sign(digest)) for node_id in IDS[1:3]))
+    return Logged(block.header, encode_proof(proof), claims_of(lone.chain.chain_id, proof), block)
+
+
+def test_a_member_that_has_a_block_without_its_proof_asks_whoever_shows_what_follows() -> None:
+    """HYB-26. Found by the hunt (seed 60311): a member restarted with a block of its inner engine, whose proof it had
+    missed. It held all that followed, and fetched again and again what it had."""
+    here = Lone(timeout_ms=1_000)
+    first = block_of(here, 1, 1)
+    second = here.chain.build(
+        first.header, Draft(here.now // SECOND, mix_hash=first.header.mix_hash, nonce=nonce_of(1))
+    )
+    here.hear(IDS[3], logged(here, second))
+    assert here.engine.log.waiting == 1
+
+    def tick() -> list[object]:
+        here.now += SECOND
+        return sent(here.feed(TimerFired(here.now, TICK)), Unproven)
+
+    assert tick() + tick() == [Unproven(1)]
+    here.hear(IDS[3], logged(here, first))
+    assert here.engine.log.final.hash == second.hash
+    assert tick() + tick() == []
 
 
 def test_of_two_blocks_for_one_place_a_restarted_member_takes_up_that_of_the_later_day() -> None:

@@ -67,6 +67,8 @@ class Log:
         # Who showed us the highest block that we could neither take nor hold.
         self._beyond: tuple[int, bytes, bytes] | None = None
         self._bodies: dict[bytes, int] = {}
+        # The last final block when we last asked for what is missing.
+        self._stood = -1
         # Blocks that the inner engine ordered beside ours, and blocks that we ordered in vain.
         self.conflicts = self.abandoned = 0
         # Set by the engine once there is a snail chain.
@@ -444,8 +446,13 @@ class Log:
         return self.tip.hash != self.final.hash and day is not None and day.number != day_of(self.tip)
 
     def ask_again(self) -> None:
-        """HYB-26: for what leads to the lowest block that hangs in the air, in case an answer was lost."""
+        """HYB-26: for what leads to the lowest block that hangs in the air, in case an answer was lost; and, where that
+        does not help, for the proof of the next block: we may have that one without it, from our committee."""
         lowest = min(self._held.values(), key=lambda held: (held.block.number, held.block.hash), default=None)
+        stands, self._stood = self._stood == self.final.number, self.final.number
+        if stands:
+            for peer in sorted({held.peer for held in self._held.values()}):
+                self._core.emit(Send(peer, Unproven(self.final.number + 1)))
         if lowest is not None and lowest.block.parent_hash != self.final.hash:
             self._core.emit(Fetch(lowest.peer, lowest.block.hash))
         elif lowest is None and self._beyond is not None and self._beyond[0] > self.tip.number:
