@@ -118,8 +118,3 @@ def spoilt(block: Block, known: Mapping[str, Sequence[Any]], random: Random) -> 
     """One of the header's `known` fields changed (see `mutate_field`). The body stays, so what the header says of it
     may not hold any more."""
     return Block(mutate_field(block.header, known, random), block.transactions)
-
-
-def header_steps(hashes: Sequence[bytes]) -> Mapping[str, Sequence[Any]]:
-    """The fields of a header that are worth a small step, and which other `hashes` there are."""
-    return {"timestamp": (), "number": (), "gas_used": (), "parent_hash": hashes, "state_root": ()}

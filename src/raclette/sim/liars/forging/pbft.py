@@ -7,7 +7,7 @@ from typing import Any
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.message import Message
-from raclette.node.host import Delivered, Transmit
+from raclette.node.host import Delivered
 from raclette.node.node import Node
 from raclette.primitives.errors import Misuse
 from raclette.primitives.randomness import Random
@@ -24,23 +24,14 @@ from raclette.protocols.pbft.messages import (
 )
 from raclette.protocols.pbft.quorum import Certificate
 from raclette.sim.liars.forging.contract import Forged, Round
-from raclette.sim.liars.forging.craft import (
-    FAR,
-    header_steps,
-    heard,
-    keep,
-    read_own,
-    rival_block,
-    rival_hash,
-    send_directly,
-    spoilt,
-)
+from raclette.sim.liars.forging.craft import FAR, heard, keep, read_own, rival_block, rival_hash
+from raclette.sim.liars.forging.numbered import NumberedForger
 from raclette.sim.liars.forging.pbft_forgeries import BELIEVED, REFUSED
 from raclette.sim.liars.forging.steps import mutate_field
 
 
-class PbftForger:
-    """Implements `Forger` for the replica inside. Without a vote it has nothing to sign, and lies little."""
+class PbftForger(NumberedForger):
+    """Implements `Forger` for the replica inside."""
 
     votes: tuple[str, ...] = ("prepare", "commit", "checkpoint", "view-change")
 
@@ -48,11 +39,9 @@ class PbftForger:
         """Raises Misuse if the node runs something else."""
         if not isinstance(node.engine, PbftEngine):
             raise Misuse(f"lies in pbft, not in {node.engine.name}")
-        self.node = node
         self.core = core = node.engine.core
         self.committee = core.committee
-        self.me = core.committee.numbers.get(core.signer.public_key)
-        self.hashes: dict[bytes, None] = {}
+        super().__init__(node, core.committee.numbers.get(core.signer.public_key))
         self.certificates: dict[Certificate, None] = {}
         self.checkpoints: dict[Certificate, None] = {}
         # The latest VIEW-CHANGEs, those that our own node has forgotten among them.
@@ -66,10 +55,6 @@ class PbftForger:
         if message is not None and not isinstance(message, PrePrepare):
             self._remember_own()
         return message
-
-    def wrap(self, peers: Sequence[bytes], message: Message) -> Transmit:
-        """As the node inside would send it."""
-        return send_directly(self.node, peers, message)
 
     def round_of(self, message: Message) -> Round:
         """By kind, view and height."""
@@ -95,10 +80,6 @@ class PbftForger:
             keep(self.checkpoints, self.core.checkpoint, None)
 
     # --- signing as ourselves -------------------------------------------------------------------------------------
-
-    def is_ours(self, message: Message) -> bool:
-        """Not merely passed on, as a NEW-VIEW is to one who missed it."""
-        return getattr(message, "sender", self.me) == self.me
 
     def signed(self, message: Message) -> Message | None:
         """`message` with our signature over what it now says; None if it is not ours to sign."""
@@ -150,7 +131,7 @@ class PbftForger:
             if random.chance(1, 3):
                 known = {"view": own_views}
             else:
-                return self._mutate_block(message, random)
+                return self.with_spoilt_block(message, random)
         elif isinstance(message, Vote):
             known = {"view": (), "height": (), "block_hash": hashes}
         elif isinstance(message, CheckpointVote):
@@ -165,16 +146,6 @@ class PbftForger:
             return None
         changed = mutate_field(message, known, random)
         return None if changed == message else self.signed(changed)
-
-    def _mutate_block(self, message: PrePrepare, random: Random) -> Message | None:
-        """A field of the block's header."""
-        if message.block is None:
-            return None
-        return self.with_block(message, spoilt(message.block, header_steps(tuple(self.hashes)), random))
-
-    def with_block(self, message: PrePrepare, block: Block) -> Message | None:
-        """The same proposal with another block, signed."""
-        return self.signed(replace(message, header=block.header, block=block))
 
     # --- two of a kind --------------------------------------------------------------------------------------------
 

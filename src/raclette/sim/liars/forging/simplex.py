@@ -1,13 +1,13 @@
 """How to lie in Simplex: the adapter of `protocols.simplex`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeAlias
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.message import Message
-from raclette.node.host import Delivered, Transmit
+from raclette.node.host import Delivered
 from raclette.node.node import Node
 from raclette.primitives.errors import Misuse
 from raclette.primitives.randomness import Random
@@ -15,23 +15,13 @@ from raclette.protocols.simplex.engine import SimplexEngine
 from raclette.protocols.simplex.messages import Finalized, Notarized, Proposal, Status, Vote, make_vote
 from raclette.protocols.simplex.statements import DUMMY_HASH, Certificate, Phase, extra_data
 from raclette.sim.liars.forging.contract import Forged, Round
-from raclette.sim.liars.forging.craft import (
-    FAR,
-    forged,
-    header_steps,
-    heard,
-    keep,
-    read_own,
-    rival_block,
-    rival_hash,
-    send_directly,
-    spoilt,
-)
+from raclette.sim.liars.forging.craft import FAR, forged, heard, keep, read_own, rival_block, rival_hash
+from raclette.sim.liars.forging.numbered import NumberedForger
 from raclette.sim.liars.forging.steps import mutate_field
 
 
-class SimplexForger:
-    """Implements `Forger` for the replica inside. Without a vote it has nothing to sign, and lies little."""
+class SimplexForger(NumberedForger):
+    """Implements `Forger` for the replica inside."""
 
     votes: tuple[str, ...] = ("vote", "dummy", "finalize")
 
@@ -39,11 +29,9 @@ class SimplexForger:
         """Raises Misuse if the node runs something else."""
         if not isinstance(node.engine, SimplexEngine):
             raise Misuse(f"lies in simplex, not in {node.engine.name}")
-        self.node = node
         self.core = core = node.engine.core
         self.committee = core.committee
-        self.me = core.committee.numbers.get(core.signer.public_key)
-        self.hashes: dict[bytes, None] = {}
+        super().__init__(node, core.committee.numbers.get(core.signer.public_key))
         self.certificates: dict[Certificate, None] = {}
 
     # --- frames ---------------------------------------------------------------------------------------------------
@@ -51,10 +39,6 @@ class SimplexForger:
     def open(self, frame: bytes) -> Message | None:
         """What our own node says."""
         return read_own(self.node, frame, whole=(Proposal,))
-
-    def wrap(self, peers: Sequence[bytes], message: Message) -> Transmit:
-        """As the node inside would send it."""
-        return send_directly(self.node, peers, message)
 
     def round_of(self, message: Message) -> Round:
         """By kind and iteration; heights follow from it."""
@@ -69,10 +53,6 @@ class SimplexForger:
             keep(self.certificates, message.certificate, None)
 
     # --- signing as ourselves -------------------------------------------------------------------------------------
-
-    def is_ours(self, message: Message) -> bool:
-        """Not merely passed on, as a notarization is."""
-        return getattr(message, "sender", self.me) == self.me
 
     def signed(self, message: Message) -> Message | None:
         """`message` with our signature over what it now says; None if it is not ours to sign."""
@@ -99,7 +79,7 @@ class SimplexForger:
             if random.chance(1, 3):
                 changed: Message = mutate_field(message, {"certificates": ()}, random)
             else:
-                return self._mutate_block(message, random)
+                return self.with_spoilt_block(message, random)
         elif isinstance(message, Vote):
             known: dict[str, tuple[Any, ...]] = {"iteration": ()}
             if message.phase is not Phase.DUMMY:
@@ -110,16 +90,6 @@ class SimplexForger:
         else:
             return None
         return None if changed == message else self.signed(changed)
-
-    def _mutate_block(self, message: Proposal, random: Random) -> Message | None:
-        """A field of the block's header."""
-        if message.block is None:
-            return None
-        return self.with_block(message, spoilt(message.block, header_steps(tuple(self.hashes)), random))
-
-    def with_block(self, message: Proposal, block: Block) -> Message | None:
-        """The same proposal with another block, signed."""
-        return self.signed(replace(message, header=block.header, block=block))
 
     # --- two of a kind --------------------------------------------------------------------------------------------
 
