@@ -184,6 +184,16 @@ def test_nobody_is_guilty_of_storms_and_restarts_while_committees_change(inner: 
     assert guilty(simulation) == {}
 
 
+def test_what_a_node_without_memory_takes_for_stable_proves_no_assumption_wrong() -> None:
+    """With an empty disk it mines on genesis until it has caught up."""
+    wiped = Crash(2 * SECOND, 0, wipe=True, lasting=SECOND)
+    simulation = Simulation(replace(ONE_DAY, faults=(wiped,), settle=20 * SECOND))
+    assert found(simulation) == {}
+    judge = court(simulation).judge
+    assert isinstance(judge, HybridForensics)
+    assert set(judge.snail._looks) == {1, 2, 3}
+
+
 def test_evidence_of_the_inner_protocol_convicts_whom_it_accuses_whatever_day_it_is_of() -> None:
     """It does not name its day, so it is read as that of each; false evidence convicts nobody in any."""
     liar = LiarSpec.of("equivocate", lie_percent=100, open_percent=100)

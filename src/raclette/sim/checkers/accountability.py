@@ -77,9 +77,9 @@ class Accountability(Base):
         fork = self._fork(honest, frozenset(host.node_id for host in world.hosts if self._is_true(host)))
         crimes = ", ".join(f"{name} ({crime})" for name, crime in guilty.items()) or "nobody"
         remark = self._attending.remark(fork) if self._attending is not None else ""
-        self.verdict = f"the fork at height {fork.height} is proved against {crimes}" + (
-            f"; {remark}" if remark else ""
-        )
+        self.verdict = f"the fork at height {fork.height} is proved against {crimes}"
+        if remark:
+            self.verdict += f"; {remark}"
         lacking = self.judge.lacking(fork)
         if lacking:
             named = ", ".join(guilty) or "nobody"
@@ -90,7 +90,8 @@ class Accountability(Base):
         return host.honest and host.index not in self._forgetful
 
     def _attend(self, host: Host) -> None:
-        if self._attending is not None and isinstance(host.node, Node):
+        # Who forgets everything proves no assumption wrong by what it believes next.
+        if self._attending is not None and self._is_true(host) and isinstance(host.node, Node):
             self._attending.attend(host.index, host.node.engine)
 
     def _fork(self, hosts: list[Host], true: frozenset[bytes]) -> Fork:
