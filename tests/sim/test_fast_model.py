@@ -12,9 +12,18 @@ pytest.importorskip("numba")
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.randomness import draw64, mix64
 from raclette.primitives.units import MILLISECOND, SECOND
-from raclette.sim import fast, fixed
+from raclette.sim import fast, fixed, relay
 from raclette.sim.bench import measure
-from raclette.sim.fast.arithmetic import U64, exact_delay, product3, surprisal, tables
+from raclette.sim.fast.arithmetic import (
+    ROUNDING_MAX,
+    U64,
+    exact_delay,
+    product3,
+    surprisal,
+    tables,
+    unit_exponential,
+    unit_exponential_least,
+)
 from raclette.sim.fast.relay import DRAWS_AHEAD, FastDraws
 from raclette.sim.pow import PowRun, make_wiring, run_pow
 from raclette.sim.relay import Draws
@@ -100,6 +109,19 @@ def test_the_integer_functions_are_those_of_the_reference() -> None:
     for i in range(2_000):
         a, b, c, shift = mix64(i) >> 1, mix64(-i & 0xFFFF) >> 3 + i % 50, mix64(i + 7) >> 9 + i % 40, i % 128
         assert product3(a, b, c, shift) == min(a * b * c >> shift, NEVER)
+
+
+def test_a_search_never_ends_before_its_cheap_bound_and_a_short_one_hardly_after() -> None:
+    table = tables()
+    tops = [2**64 - 1 - (mix64(i) >> i % 64) for i in range(4_000)] + [2**64 - 1 - gap for gap in range(300)]
+    short = 0
+    for draw in [0, 1, 2**63 - 1, 2**63, *[mix64(i) for i in range(2_000)], *tops]:
+        least, length = unit_exponential_least(U64(draw)), unit_exponential(U64(draw), table)
+        assert 0 <= least <= length == relay.unit_exponential(draw)
+        if least < fixed.ONE >> 10:
+            short += 1
+            assert length - least <= (least * least >> fixed.FRACTION_BITS) + 2 * ROUNDING_MAX
+    assert short > 2_000
 
 
 def test_draws_in_advance_are_the_draws() -> None:

@@ -22,6 +22,10 @@ _MIX1, _MIX2 = U64(0xBF58476D1CE4E5B9), U64(0x94D049BB133111EB)
 _U0, _U1, _U27, _U30, _U31, _U32, _U64 = (U64(n) for n in (0, 1, 27, 30, 31, 32, 64))
 _NEVER = U64(NEVER)
 _HALF = U64(0xFFFFFFFF)
+_ALL = U64(0xFFFFFFFFFFFFFFFF)
+_DROPPED = U64(64 - fixed.FRACTION_BITS)
+# Units of 2**-48 by which a logarithm may come out too small: `sim.fixed` is exact to about 16; the rest is headroom.
+ROUNDING_MAX = 64
 TAIL_SHIFT = U64(64 - QUANTILE_BITS)
 FRACTION = fixed.FRACTION_BITS
 _ONE = fixed.ONE
@@ -127,10 +131,22 @@ def exact_delay(law: Words, u: Number, table: Words) -> Number:
 
 
 @inner
-def search_draw(seed: Number, node: Number, number: Number, table: Words) -> Number:
-    """The `number`-th draw (1, 2, ...) of a node for how long a search takes: `relay.unit_exponential` of `draw64`."""
-    u = draw(mix(seed + (_STREAM_SEAL + U64(node)) * _GOLDEN), U64(number + 1))
+def search_uniform(seed: Number, node: Number, number: Number) -> Number:
+    """The uniform 64 bits of a node's `number`-th search (1, 2, ...): `draw64`."""
+    return draw(mix(seed + (_STREAM_SEAL + U64(node)) * _GOLDEN), U64(number + 1))
+
+
+@lean
+def unit_exponential(u: Number, table: Words) -> Number:
+    """As `relay.unit_exponential`: how long the search with these 64 bits takes, in units of 2**-48 of the mean."""
     return product3(surprisal(u, table), _LN2, 1, FRACTION)
+
+
+@lean
+def unit_exponential_least(u: Number) -> Number:
+    """Never more than `unit_exponential`, hardly less where that is short, and found without a division:
+    -ln(v) >= 1 - v, where v = (u + 1) / 2**64."""
+    return max(np.int64((_ALL - u) >> _DROPPED) - ROUNDING_MAX, 0)
 
 
 @lean
@@ -138,4 +154,4 @@ def draw_ahead(out: Words, seed: Number, first: Number, last: Number, drawn: Num
     """The draws after the first `drawn` of the nodes from `first` up to `last`, as many as a row has room for."""
     for node in range(first, last):
         for place in range(out.shape[1]):
-            out[node, place] = search_draw(seed, node, drawn + place + 1, table)
+            out[node, place] = unit_exponential(search_uniform(seed, node, drawn + place + 1), table)

@@ -15,26 +15,25 @@ import numpy.typing as npt
 
 from raclette.primitives.units import MILLISECOND
 from raclette.protocols.nakamoto.engine import SETTLE_NS
-from raclette.sim.fast.heap import drop_first, grown, make_heap
+from raclette.sim.fast.heap import grown
 from raclette.sim.fast.jit import Number, inner, lean
 from raclette.sim.fast.pending import (
-    END,
     FINISHED,
     FIRED,
     FIRST_END,
     HEAD,
-    LAST,
     MEAN,
-    QUEUE_RESERVE,
-    SEALED,
+    MESSAGE,
+    NOTHING,
+    SEARCH_ENDS,
     SHARED,
     SHARED_REASONS,
     SHARED_ROWS,
-    WANTED,
     Fired,
-    end_of_run,
+    coming,
+    deliver,
     end_search,
-    first_timer,
+    idle,
     lacking,
     make_room,
     set_timer,
@@ -43,9 +42,9 @@ from raclette.sim.fast.pending import (
     take_timer,
 )
 from raclette.sim.fast.relay import Rows
-from raclette.sim.fast.wire import EVENTS, LOST, OUT, ROW, SIZE, SKIPPED, TRACE_ROWS, Wires, announce, hold, step
+from raclette.sim.fast.wire import EVENTS, LOST, ROW, SKIPPED, Wires, announce, hold
 from raclette.sim.miners import TIME_REFRESH_MS
-from raclette.sim.wiring import KEPT, NEVER, Wiring
+from raclette.sim.wiring import KEPT, Wiring
 
 Ints = npt.NDArray[Any]
 
@@ -83,22 +82,13 @@ def make_miners(seed: int, means: list[int], blocks: int) -> Miners:
     """Nodes whose searches take `means` ns in the mean, before anything has happened; `blocks` are to be mined."""
     count = len(means)
     made = Miners(
-        meta=np.zeros(META, dtype=np.int64),
-        seed=np.array([seed & (1 << 64) - 1], dtype=np.uint64),
-        nodes=np.zeros((NODE_ROWS, count), dtype=np.int64),
-        timers=np.zeros((2, 2, count), dtype=np.int64),
-        queues=np.stack([make_heap(count + 2 * QUEUE_RESERVE) for _ in (REFRESH, MINE)]),
-        sizes=np.zeros(2, dtype=np.int64),
+        **idle(seed, count, NODE_ROWS, 2, blocks, META),
         blocks=np.zeros((blocks + 1, 4), dtype=np.int64),
         known=np.zeros((blocks + 1, count), dtype=np.uint8),
         waiting=np.zeros((1024, 2), dtype=np.int64),
         branch=np.zeros(blocks + 1, dtype=np.int64),
-        trace=np.zeros((TRACE_ROWS, 2), dtype=np.int64),
     )
     made.nodes[MEAN] = means
-    made.nodes[END] = NEVER
-    made.meta[WANTED] = blocks
-    made.meta[FIRST_END] = NEVER
     made.meta[WAITING] = 1  # entry 0 means none
     made.known[0] = 1
     return made
@@ -149,7 +139,7 @@ def _connect(m: Miners, node: Number, slot: Number) -> Number:
 
 
 @inner
-def _take(m: Miners, time: Number, node: Number, slot: Number) -> None:
+def _take(w: Wires, m: Miners, time: Number, node: Number, slot: Number) -> None:
     """`node` has a block: into its tree if the parent is there, and on to a new head if it is better."""
     if m.known[m.blocks[slot, PARENT], node] == 0:
         entry = m.meta[WAITING]
@@ -166,7 +156,7 @@ def _take(m: Miners, time: Number, node: Number, slot: Number) -> None:
     best = _connect(m, node, slot)
     if best != m.nodes[HEAD, node]:
         m.nodes[HEAD, node] = best
-        stop_search(m, node)
+        stop_search(w, m, node)
         m.timers[REFRESH, 0, node] = 0
         set_timer(m, MINE, node, time + SETTLE_NS)
 
@@ -175,7 +165,7 @@ def _take(m: Miners, time: Number, node: Number, slot: Number) -> None:
 def _seal(w: Wires, m: Miners) -> None:
     """The first search ends: a new block."""
     time = m.meta[FIRST_END]
-    node = end_search(m)
+    node = end_search(w, m)
     slot = m.meta[SPARE]
     parent = m.nodes[HEAD, node]
     m.blocks[slot, PARENT] = parent
@@ -184,7 +174,7 @@ def _seal(w: Wires, m: Miners) -> None:
     m.blocks[slot, TIME] = time
     m.meta[SPARE] = 0
     hold(w, time, slot, w.slots[slot, ROW], node, KEPT)
-    _take(m, time, node, slot)
+    _take(w, m, time, node, slot)
     announce(w, time, slot, node)
 
 
@@ -207,23 +197,13 @@ def mine(w: Wires, m: Miners) -> Number:
             return lacks
         if m.meta[WAITING] == len(m.waiting):
             return WAITING_FULL
-        timer = first_timer(m)
-        due = m.queues[timer, 0, 0] if m.sizes[timer] > 0 else NEVER
-        seals = m.meta[SEALED] < m.meta[WANTED] and m.meta[FIRST_END] < due
-        if seals:
-            due = m.meta[FIRST_END]
-        is_over = due > end_of_run(w, m)
-        if w.meta[SIZE] > 0 and (is_over or w.heap[0, 0] <= due):
-            time, code = w.heap[0, 0], w.heap[0, 1]
-            w.meta[SIZE] = drop_first(w.heap, w.meta[SIZE])
-            step(w, time, code)
-            if w.meta[OUT] > 0:
-                w.meta[OUT] = 0
-                m.meta[LAST] = time
-                _take(m, time, w.out[0, 1], w.out[0, 3])
-        elif is_over or due == NEVER:
+        what, timer, due = coming(w, m)
+        if what == MESSAGE:
+            if deliver(w, m):
+                _take(w, m, w.out[0, 0], w.out[0, 1], w.out[0, 3])
+        elif what == NOTHING:
             return FINISHED
-        elif seals:
+        elif what == SEARCH_ENDS:
             if m.meta[SPARE] == 0:
                 return ROW_WANTED
             _seal(w, m)

@@ -14,31 +14,29 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from raclette.sim.fast.heap import drop_first, make_heap
 from raclette.sim.fast.jit import Number, inner, lean
 from raclette.sim.fast.pending import (
-    END,
     FINISHED,
     FIRST_END,
     HEAD,
-    LAST,
     MEAN,
-    QUEUE_RESERVE,
-    SEALED,
+    MESSAGE,
+    NOTHING,
+    SEARCH_ENDS,
     SHARED,
     SHARED_REASONS,
     SHARED_ROWS,
-    WANTED,
-    end_of_run,
+    coming,
+    deliver,
     end_search,
-    first_timer,
+    idle,
     lacking,
     set_timer,
     start_search,
     stop_search,
     take_timer,
 )
-from raclette.sim.fast.wire import OUT, ROW, SIZE, TRACE_ROWS, Wires, announce, hold, step
+from raclette.sim.fast.wire import ROW, Wires, announce, hold
 from raclette.sim.wiring import KEPT, NEVER, NODE_BITS
 
 Ints = npt.NDArray[Any]
@@ -91,13 +89,7 @@ class Engines(NamedTuple):
 def make_engines(seed: int, nodes: int, blocks: int) -> Engines:
     """`nodes` engines that have not started; `blocks` are to be mined."""
     made = Engines(
-        meta=np.zeros(META, dtype=np.int64),
-        seed=np.array([seed & (1 << 64) - 1], dtype=np.uint64),
-        nodes=np.zeros((NODE_ROWS, nodes), dtype=np.int64),
-        timers=np.zeros((TIMERS_MAX, 2, nodes), dtype=np.int64),
-        queues=np.stack([make_heap(nodes + 2 * QUEUE_RESERVE)] * TIMERS_MAX),
-        sizes=np.zeros(TIMERS_MAX, dtype=np.int64),
-        trace=np.zeros((TRACE_ROWS, 2), dtype=np.int64),
+        **idle(seed, nodes, NODE_ROWS, TIMERS_MAX, blocks, META),
         means=np.zeros((4, nodes), dtype=np.int64),
         effects=np.zeros((64, 3), dtype=np.int64),
         spans=np.zeros((64, 2), dtype=np.int64),
@@ -105,10 +97,7 @@ def make_engines(seed: int, nodes: int, blocks: int) -> Engines:
         moves=np.zeros((64, 4), dtype=np.int64),
         log=np.zeros((LOG_ROWS, 3), dtype=np.int64),
     )
-    made.nodes[END] = NEVER
     made.nodes[STATE] = ALONE
-    made.meta[WANTED] = blocks
-    made.meta[FIRST_END] = NEVER
     made.meta[ANSWER] = NONE
     return made
 
@@ -126,7 +115,7 @@ def _carry_out(w: Wires, m: Engines, time: Number, node: Number, effects: Number
         elif kind == CANCEL:
             m.timers[which, 0, node] = 0
         elif kind == STOP:
-            stop_search(m, node)
+            stop_search(w, m, node)
         elif kind == SEAL:
             m.nodes[MEAN, node] = m.means[which, node]
             start_search(w, m, time, node)
@@ -165,7 +154,7 @@ def seal(w: Wires, m: Engines, slot: Number) -> None:
     """The first search ends: its node has a new block, and keeps it so far."""
     time = m.meta[FIRST_END]
     m.meta[CLOCK] = time
-    m.meta[ASKED] = end_search(m)
+    m.meta[ASKED] = end_search(w, m)
     hold(w, time, slot, w.slots[slot, ROW], m.meta[ASKED], KEPT)
 
 
@@ -190,24 +179,13 @@ def drive(w: Wires, m: Engines) -> Number:
             if not _react(w, m, 0, node, START, 0):
                 return ASK
             continue
-        timer = first_timer(m)
-        due = m.queues[timer, 0, 0] if m.sizes[timer] > 0 else NEVER
-        seals = m.meta[SEALED] < m.meta[WANTED] and m.meta[FIRST_END] < due
-        if seals:
-            due = m.meta[FIRST_END]
-        is_over = due > end_of_run(w, m)
-        if w.meta[SIZE] > 0 and (is_over or w.heap[0, 0] <= due):
-            time, code = w.heap[0, 0], w.heap[0, 1]
-            w.meta[SIZE] = drop_first(w.heap, w.meta[SIZE])
-            step(w, time, code)
-            if w.meta[OUT] > 0:
-                w.meta[OUT] = 0
-                m.meta[LAST] = time
-                if not _react(w, m, time, w.out[0, 1], w.out[0, 3], w.out[0, 2]):
-                    return ASK
-        elif is_over or due == NEVER:
+        what, timer, due = coming(w, m)
+        if what == MESSAGE:
+            if deliver(w, m) and not _react(w, m, w.out[0, 0], w.out[0, 1], w.out[0, 3], w.out[0, 2]):
+                return ASK
+        elif what == NOTHING:
             return FINISHED
-        elif seals:
+        elif what == SEARCH_ENDS:
             return FOUND
         else:
             node = take_timer(m, timer)

@@ -5,6 +5,7 @@ its way to it; once it has the block, when that was). Rows are used again when e
 list of edges sorted by node; an edge is one integer of 32 bits: the neighbour, and where it is.
 """
 
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,10 +91,10 @@ class Wires(NamedTuple):
 def make_wires(wiring: Wiring, lookahead: int, rows: int = 4) -> Wires:
     """The arrays of `wiring`, with nothing under way."""
     nodes = wiring.nodes
-    degrees = np.fromiter((len(row) for row in wiring.graph), dtype=np.int64, count=nodes)
+    degrees = np.fromiter(map(len, wiring.graph), dtype=np.int64, count=nodes)
     offsets = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(degrees)))
     places = np.array(wiring.places, dtype=np.uint8)
-    peers = np.fromiter((peer for row in wiring.graph for peer in row), dtype=np.int32, count=int(offsets[-1]))
+    peers = np.fromiter(chain.from_iterable(wiring.graph), dtype=np.int32, count=int(offsets[-1]))
     laws = sorted({delay for row in wiring.delays for delay in row})
     reserve = 2 * int(degrees.max(initial=0)) + 8 + len(wiring.cuts)
     clean = not (wiring.is_impaired or wiring.duplicate_ppm)
