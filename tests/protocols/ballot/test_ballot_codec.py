@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from raclette.chain.header import Header
 from raclette.engine.message import Message
 from raclette.primitives.errors import DecodeError, InvalidCertificate
+from raclette.protocols.ballot.book import ROUNDS_MAX
 from raclette.protocols.ballot.certificate import (
     CERTIFICATE_BYTES_MAX,
     decode_certificate,
@@ -38,7 +39,7 @@ def certificates(draw: st.DrawFn, height: int) -> bytes:
     """In the right form; what they prove is another matter."""
     voters = draw(st.lists(HASHES, min_size=1, max_size=8, unique=True))
     hashes = draw(st.lists(HASHES, min_size=1, max_size=3))
-    number = draw(NUMBERS)
+    number = draw(st.integers(0, ROUNDS_MAX))
     votes = [
         CODEC.make_vote(height, number, hashes[place % len(hashes)], voter, draw(SIGNATURES))
         for place, voter in enumerate(voters)

@@ -14,7 +14,8 @@ from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError, InvalidCertificate
 from raclette.primitives.rlp import Encodable, as_bytes, as_list, bytes_to_int, int_to_bytes
 from raclette.primitives.signing import NODE_ID_BYTES, SIGNATURE_BYTES, Claim
-from raclette.protocols.ballot.election import tally
+from raclette.protocols.ballot.book import ROUNDS_MAX
+from raclette.protocols.ballot.election import is_decisive, tally
 from raclette.protocols.ballot.fractions import Fraction
 from raclette.protocols.ballot.messages import Vote, vote_digest
 from raclette.protocols.ballot.weights import Register
@@ -60,6 +61,8 @@ def decode_certificate(chain_id: int, height: int, data: bytes) -> Certificate:
         raise InvalidCertificate(error.reason, error.detail) from error
     if not votes:
         raise InvalidCertificate("certificate-empty", "no votes")
+    if len(votes) > MEMBERS_MAX or round_number > ROUNDS_MAX:
+        raise InvalidCertificate("certificate-size", f"{len(votes)} votes of round {round_number}")
     if len({vote.voter for vote in votes}) < len(votes):
         raise InvalidCertificate("repeated-signer", "a voter stands twice in it")
     if make_certificate(certificate.weight, round_number, votes) != certificate:
@@ -94,6 +97,8 @@ def check_certificate(certificate: Certificate, header: Header, register: Regist
     if strangers:
         known = "on the roll without stake" if strangers[0] in register.unweighted else "not on the roll"
         raise InvalidCertificate("unweighted-signer", f"{strangers[0].hex()[:16]} is {known}")
+    if certificate.round and not is_decisive(needed):  # BAL-32
+        raise InvalidCertificate("certificate-round", f"round {certificate.round} where there is only one")
     outcome = tally(votes, register, needed)
     if outcome is None:
         raise InvalidCertificate("no-quorum", f"{len(votes)} of {register.size} voters elect nobody")

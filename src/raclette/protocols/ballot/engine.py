@@ -14,7 +14,9 @@ from raclette.engine.events import BlockReceived, Event, Gathered, Pending, Rece
 from raclette.engine.message import Message
 from raclette.primitives.errors import InvalidCertificate
 from raclette.primitives.signing import Claim
+from raclette.primitives.units import MILLISECOND
 from raclette.protocols.ballot import records
+from raclette.protocols.ballot.answers import Answers
 from raclette.protocols.ballot.certificate import (
     Certificate,
     claims_of,
@@ -51,6 +53,7 @@ class Ballot:
         self._restored = records.restore(setup.records)
         self.voter = Voter(core, self.polls, self._restored)
         self._mining = Mining(setup, parameters) if setup.active else None
+        self._answers = Answers(parameters.round_ms * MILLISECOND // 2)
         self._reorganisations = 0
         # Who told us what we handle.
         self._peer: bytes | None = None
@@ -122,13 +125,18 @@ class Ballot:
         """BAL-12: first what it stands on, then the block itself."""
         header = message.header
         parent = self.core.chain.header(header.parent_hash)
-        if message.certificate and parent is not None and not self.tree.weight(parent.hash):
+        if message.certificate and parent is not None and self._is_news(parent.hash, len(message.proof)):
             self._on_shown(peer, parent.number, parent.hash, message.certificate)
         if message.block is None:
             if self.core.chain.header(header.hash) is None:
                 self.core.emit(Fetch(peer, header.hash))
         else:
             self._take(peer, message.block)
+
+    def _is_news(self, block_hash: bytes, signers: int) -> bool:
+        """BAL-27: may a certificate of so many votes be heavier than ours? Others are not worth counting."""
+        known = self._certificates.get(block_hash)
+        return not self.tree.weight(block_hash) or (known is not None and signers > len(known[1].votes))
 
     def _take(self, peer: bytes | None, block: Block) -> None:
         if self.polls.take(peer, block):
@@ -144,10 +152,11 @@ class Ballot:
             self._answer(peer, height, done.hash)
 
     def _answer(self, peer: bytes, number: int, block_hash: bytes) -> None:
-        """The certificate of a block, if we have one."""
+        """The certificate of a block, if we have one. BAL-43: each once in a while, and few, for an answer may be a
+        thousand times as large as the question."""
         header = self.core.chain.header(block_hash)
         kept = self.core.chain.certificate(block_hash) if header is not None and header.number == number else b""
-        if kept:
+        if kept and self._answers.admit(self.core.now, peer, block_hash):
             self.core.emit(Send(peer, self.core.codec.make_elected(number, block_hash, kept)))
 
     def _on_shown(self, peer: bytes | None, number: int, block_hash: bytes, data: bytes) -> None:

@@ -15,7 +15,7 @@ from raclette.primitives.units import SECOND
 from raclette.protocols.ballot.book import HEIGHTS_KEPT, ROUNDS_MAX, Book
 from raclette.protocols.ballot.certificate import Certificate, check_certificate, make_certificate
 from raclette.protocols.ballot.core import Core
-from raclette.protocols.ballot.election import tally
+from raclette.protocols.ballot.election import Votes, is_decisive, tally
 from raclette.protocols.ballot.evidence import encode_evidence
 from raclette.protocols.ballot.messages import Vote
 from raclette.protocols.ballot.rules import CandidateRules, claimed_ms
@@ -140,20 +140,21 @@ class Polls:
         """A vote, from anybody. At a height that is final it decides nothing, but may still convict its voter."""
         core = self._core
         head = core.chain.head
-        if vote.height <= head.number - HEIGHTS_KEPT or vote.round > ROUNDS_MAX:
+        rounds = ROUNDS_MAX if is_decisive(core.needed) else 0  # BAL-32, BAL-40
+        if vote.height <= head.number - HEIGHTS_KEPT or vote.round > rounds:
             return
         header = core.chain.header(vote.block_hash)
         parent = core.chain.header(header.parent_hash) if header is not None else head
         register = core.register(parent) if parent is not None else None
+        if register is None or not self._may_vote(peer, vote, register, known=header is not None):
+            return
         if header is not None and header.number != vote.height:
             core.refuse(vote.voter, "vote-height")
-            return
-        if register is None or not self._may_vote(peer, vote, register, known=header is not None):
             return
         first = self.book.get(vote.height, vote.round, vote.voter)
         if first is not None:
             if first.block_hash != vote.block_hash:
-                self._convict(first, vote)
+                self._convict(first, vote, is_known=header is not None)
         elif vote.height <= core.final:
             self.book.add(vote)
         elif header is None:
@@ -161,7 +162,7 @@ class Polls:
         else:
             self.book.add(vote)
             core.emit(Publish(vote))  # BAL-21
-            self._count(header, vote.round)
+            self._count(vote.height, vote.round)
 
     def _may_vote(self, peer: bytes | None, vote: Vote, register: Register, *, known: bool) -> bool:
         """BAL-18: is the voter registered where its candidate stands? Where that is unknown, by our own head's
@@ -172,14 +173,17 @@ class Polls:
         self._core.refuse(peer, reason, blame=known)
         return False
 
-    def _convict(self, first: Vote, second: Vote) -> None:
-        """BAL-19: the first one counts; both together are a proof, which everybody gets to see."""
+    def _convict(self, first: Vote, second: Vote, *, is_known: bool) -> None:
+        """BAL-19: the first one counts; both together are a proof, which everybody gets to see. Only if we know that
+        the voter is registered where the second one's candidate stands: else we should be accused of handing it on."""
         place = (second.height, second.round, second.voter)
         self._core.refused["second-vote"] = self._core.refused.get("second-vote", 0) + 1
         if place in self._convicted:
             return
         self._convicted[place] = None
-        self._core.emit(Accuse(second.voter, "equivocation-vote", encode_evidence(first, second)), Publish(second))
+        self._core.emit(Accuse(second.voter, "equivocation-vote", encode_evidence(first, second)))
+        if is_known:
+            self._core.emit(Publish(second))
 
     def is_convicted(self, vote: Vote) -> bool:
         """Has its voter voted twice at that place, to our knowledge?"""
@@ -187,21 +191,31 @@ class Polls:
 
     def _hold(self, peer: bytes | None, vote: Vote) -> None:
         """BAL-20: ask for the candidate; until it is here the vote does not count. One for each voter."""
+        held = self._waiting.get(vote.voter)
+        place = (vote.height, vote.round)
+        if held and (held.vote.height, held.vote.round) == place and held.vote.block_hash != vote.block_hash:
+            self._convict(held.vote, vote, is_known=False)
+            return
         self._waiting[vote.voter] = _Waiting(vote, peer, self._core.now)
         if vote.block_hash not in self._invalid:
             self._core.emit(Fetch(peer if peer is not None else vote.voter, vote.block_hash))
 
-    def _count(self, header: Header, round_number: int) -> None:
-        """Is anybody elected on the parent of `header` now?"""
+    def _count(self, height: int, round_number: int) -> None:
+        """Is anybody elected there now? On every parent: a vote on one branch is turnout on the others."""
+        chain, votes = self._core.chain, self.book.votes(height, round_number)
+        named = [chain.header(block_hash) for block_hash in dict.fromkeys(vote.block_hash for vote in votes.values())]
+        for parent in dict.fromkeys(header.parent_hash for header in named if header is not None):
+            self._count_on(parent, round_number, votes)
+
+    def _count_on(self, parent_hash: bytes, round_number: int, votes: Votes) -> None:
         core = self._core
-        parent = core.chain.header(header.parent_hash)
+        parent = core.chain.header(parent_hash)
         register = core.register(parent) if parent is not None else None
         if register is None:
             return
-        votes = self.book.votes(header.number, round_number)
         outcome = tally(votes, register, core.needed)
         elected = core.chain.header(outcome.block_hash) if outcome is not None else None
-        if outcome is None or elected is None or elected.parent_hash != header.parent_hash:
+        if outcome is None or elected is None or elected.parent_hash != parent_hash:
             return
         entitled = [vote for voter, vote in votes.items() if voter in register.weights]
         self._elected(elected, make_certificate(outcome.weight, round_number, entitled))
@@ -223,7 +237,7 @@ class Polls:
         for vote in certificate.votes:
             first = self.book.get(vote.height, vote.round, vote.voter)
             if first is not None and first.block_hash != vote.block_hash:
-                self._convict(first, vote)
+                self._convict(first, vote, is_known=core.chain.header(vote.block_hash) is not None)
         self._elected(header, certificate)
         return True
 

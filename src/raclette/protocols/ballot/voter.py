@@ -35,6 +35,8 @@ class Voter:
         self._bodies = {records.body_key(block): block.number for block in restored.blocks}
         self._head: Header = core.chain.head
         self._vote_at = 0
+        # Has the window of this head ended? Is there anything to vote for?
+        self._is_over = False
         self._opened = False
         self.round = 0
         self._patience = 0
@@ -45,7 +47,7 @@ class Voter:
         """BAL-13: another head, so the window for candidates on it begins."""
         core = self._core
         self._head = head
-        self._opened = False
+        self._is_over = self._opened = False
         self._patience = 0
         self.round = max(self._own.get(head.number + 1, {}), default=0)
         self._vote_at = core.now + core.parameters.window_ms * MILLISECOND
@@ -55,7 +57,7 @@ class Voter:
         """BAL-13: where the window ended without candidates, the first one opens a short one for those that were found
         at the same time."""
         core = self._core
-        if self._opened or header.parent_hash != self._head.hash or core.now < self._vote_at:
+        if self._opened or header.parent_hash != self._head.hash or not self._is_over:
             return
         if len(self._polls.candidates(self._head.hash)) == 1:
             core.emit(SetTimer(WINDOW, core.parameters.claim_bound_ms * MILLISECOND))
@@ -64,8 +66,11 @@ class Voter:
         """The window has ended: vote, if there is anything to vote for."""
         core = self._core
         if core.now < self._vote_at:
+            # The timer of an earlier head, late; or our clock was set back, and its time stands still. So wait once.
             core.emit(SetTimer(WINDOW, self._vote_at - core.now))
+            self._vote_at = core.now
             return
+        self._is_over = True
         standing = self._polls.candidates(self._head.hash)
         if self._opened or not standing:
             return
