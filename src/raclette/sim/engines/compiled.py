@@ -115,6 +115,9 @@ def launch(
     frame is late (ns), and the shift from a draw to its quantile. `links` has the rows (next number, last arrival, bits
     a second) of each direction. Returns how far it came: if not to the end, the next receiver's delay must be computed
     outside and handed in as `asked` (0: none).
+
+    In one piece on purpose: cut at the delay and at the fate, it takes two to three times as long for a frame, because
+    numba hands each array to a function as seven values.
     """
     nodes = len(free)
     clock = max(now, free[sender])
