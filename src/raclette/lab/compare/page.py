@@ -102,7 +102,7 @@ def figures(found: Sequence[Summary], seeds: int) -> list[Figure]:
             "From submission to finality, by case",
             "latency_p50_ms",
             Axis("median latency (ms)", "log"),
-            runs,
+            f"Mean of {seeds} runs." if seeds > 1 else runs,
         ),
         _cases(
             found,

@@ -142,21 +142,21 @@ def _figure(settings: Settings, rows: list[Row]) -> Figure:
     share = liar_share(settings.whole("nodes"), settings.whole("liars"))
     edge = float((1 + share) / 2)
     deep = [
-        points(f"{confirmations} confirmations", having(rows, spends(confirmations)), "quorum", series=1 + place)
+        points(f"paid twice after {confirmations}", having(rows, spends(confirmations)), "quorum", series=1 + place)
         for place, confirmations in enumerate(settings.wholes("confirmations"))
     ]
     return Figure(
         "ballot-quorum",
         "What a low quorum costs",
         Axis("quorum"),
-        Axis("share", limits=(0, 0.5)),
+        Axis("part of blocks, or of double spends", limits=(0, 0.5)),
         [
             points("blocks given up", having(rows, FORKS), "quorum", series=0),
             *deep,
             Line("safe from here on", (edge, edge), (0, 0.5), dashed=True, series=4),
         ],
-        caption="Points: share of blocks given up, and of double spends that succeed, with 95 % intervals. The network "
-        "is cut in two halves for half of the time. Dashed: (1 + the liars' share of the weight) / 2.",
+        caption="Points: part of the adopted blocks that were given up, and of the double spends that succeed against "
+        "a merchant who waits for so many confirmations, with 95 % intervals. The network is cut in two halves for half of the time. Dashed: (1 + the liars' share of the weight) / 2.",
     )
 
 

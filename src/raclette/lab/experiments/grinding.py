@@ -240,14 +240,18 @@ def leading(share: float, seats: int) -> dict[str, tuple[float, str]]:
 
 def _figure(rows: list[Row]) -> Figure:
     names = [row.quantity.removeprefix("share of ") for row in rows]
-    gains = [row.simulated - float(row.parameters["share"]) for row in rows]
+    share = [float(row.parameters["share"]) for row in rows]
+    gains = [row.simulated - own for row, own in zip(rows, share, strict=True)]
+    low = [row.low - own for row, own in zip(rows, share, strict=True)]
+    high = [row.high - own for row, own in zip(rows, share, strict=True)]
     return Figure(
         "grinding",
         "What grinding adds to a share of the stake",
         Axis("what is counted, and how it is ground"),
-        Axis("gain"),
-        [Bars("beyond the share of the stake", names, gains)],
-        caption="Gain of an attacker in seats and in blocks; the protocol's rules are the first four bars.",
+        Axis("gain (part of all seats or blocks)"),
+        [Bars("beyond the share of the stake", names, gains, low, high)],
+        caption="Gain of an attacker in seats and in blocks, with 95 % intervals. The first six bars are under the "
+        "protocol's rules: varying a block, keeping silent, leading. The last four are under rules that it refused.",
     )
 
 
