@@ -156,7 +156,8 @@ def _figure(settings: Settings, rows: list[Row]) -> Figure:
             Line("safe from here on", (edge, edge), (0, 0.5), dashed=True, series=4),
         ],
         caption="Points: part of the adopted blocks that were given up, and of the double spends that succeed against "
-        "a merchant who waits for so many confirmations, with 95 % intervals. The network is cut in two halves for half of the time. Dashed: (1 + the liars' share of the weight) / 2.",
+        "a merchant who waits for so many confirmations, with 95 % intervals. The network is cut in two halves for "
+        "half of the time. Dashed: (1 + the liars' share of the weight) / 2.",
     )
 
 
