@@ -1,6 +1,7 @@
 """The emulator carries packets as the scenario's network model says; an inventory is read with care."""
 
 import asyncio
+import re
 import socket
 import struct
 import time
@@ -9,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from raclette.cli.testbed.command import _open
 from raclette.cli.testbed.emulator import CONTROL, Emulator
 from raclette.cli.testbed.namespaces import Namespaces, network_from_json, open_namespaces, why_not
 from raclette.cli.testbed.remote import Host, place_nodes, read_inventory
+from raclette.cli.testbed.wires import Loopback
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.units import MILLISECOND, SECOND
+from raclette.sim.config import SimConfig
 from raclette.sim.models import NetworkSpec, internet_2019, make_model
 
 NODES = 3
@@ -152,6 +156,31 @@ def test_addresses_are_different_for_every_node() -> None:
     assert len(found) == 1_001
     with pytest.raises(ConfigError, match="1 to 1000"):
         Namespaces(1_001)
+
+
+@pytest.mark.parametrize(
+    ("lacks", "said"),
+    [
+        ("", ""),
+        ("linux", "need Linux"),
+        ("ip", "`ip` .* is not installed"),
+        ("root", "needs root"),
+        ("tun", "/dev/net/tun"),
+    ],
+)
+def test_what_namespaces_lack_is_named_and_nothing_else_keeps_them_away(
+    lacks: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What decides whether the test below runs."""
+    monkeypatch.setattr("sys.platform", "darwin" if lacks == "linux" else "linux")
+    monkeypatch.setattr("shutil.which", lambda name: None if lacks == "ip" else f"/sbin/{name}")
+    monkeypatch.setattr("os.geteuid", lambda: 1_000 if lacks == "root" else 0)
+    monkeypatch.setattr("os.access", lambda path, mode: lacks != "tun")
+    assert re.search(said, why_not()) if lacks else why_not() == ""
+    if lacks:
+        with pytest.raises(ConfigError, match=f"--wires namespaces: .*{said}"):
+            asyncio.run(_open(SimConfig(), "namespaces", None, print))
+        assert isinstance(asyncio.run(_open(SimConfig(), "auto", None, print)), Loopback)
 
 
 @pytest.mark.live
