@@ -1,9 +1,13 @@
 """What must hold for any engine that makes blocks final, whatever its protocol. Liars are not asked."""
 
+from collections.abc import Sequence
+
 from raclette.chain.block import Block
-from raclette.engine.effects import Effect
+from raclette.engine.effects import Accuse, Effect
 from raclette.engine.events import Event
 from raclette.lab.hunt.engines.world import Checker, Replica, Violation
+from raclette.primitives.errors import DecodeError
+from raclette.primitives.signing import Claim
 
 
 class Agreement(Checker):
@@ -61,3 +65,28 @@ class Validity(Checker):
                 raise Violation("validity", f"{transaction!r} was never submitted", replica.number)
             if self.executed.setdefault(transaction, block.number) != block.number:
                 raise Violation("exactly-once", f"{transaction!r} is final in two blocks", replica.number)
+
+
+class Evidence(Checker):
+    """Evidence convicts: it decodes, its signatures hold, and it never convicts an honest replica."""
+
+    def claims(self, replica: Replica, evidence: bytes) -> Sequence[Claim]:
+        """What the culprit signed. Raises DecodeError."""
+        raise NotImplementedError
+
+    def after(self, replica: Replica, event: Event, effects: tuple[Effect, ...]) -> None:
+        for effect in effects:
+            if isinstance(effect, Accuse) and effect.evidence and replica.honest:
+                self._check(replica, effect)
+
+    def _check(self, replica: Replica, effect: Accuse) -> None:
+        world = replica.world
+        try:
+            claims = self.claims(replica, effect.evidence)
+        except DecodeError as fault:
+            raise Violation("evidence", f"{effect.reason}: {fault}", replica.number) from fault
+        if not all(world.signatures.holds(claim) for claim in claims):
+            raise Violation("evidence", f"{effect.reason}: a signature is false", replica.number)
+        culprit = world.ids.index(claims[0].author)
+        if culprit not in world.liars:
+            raise Violation("evidence", f"honest replica {culprit} is convicted of {effect.reason}", replica.number)

@@ -4,18 +4,19 @@ None of this asks the engine who sits where or how many seats are a quorum: the 
 would do by hand (spec/senate.md, SENATE-11 to SENATE-13), so that a wrong engine cannot vouch for itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
-from raclette.engine.effects import Accuse, Effect
+from raclette.engine.effects import Effect
 from raclette.engine.events import Event
 from raclette.engine.lightchain import LightChain
 from raclette.engine.message import Message
+from raclette.lab.hunt.engines import invariants
 from raclette.lab.hunt.engines.world import Checker, Replica, Violation
-from raclette.primitives.errors import DecodeError, InvalidCertificate
+from raclette.primitives.errors import InvalidCertificate
 from raclette.primitives.hashing import sha256
-from raclette.primitives.signing import LOT_BYTES, SIGNATURE_BYTES, Lot, digest_of
+from raclette.primitives.signing import LOT_BYTES, SIGNATURE_BYTES, Claim, Lot, digest_of
 from raclette.protocols.senate.evidence import check_evidence
 from raclette.protocols.senate.messages import Candidate, Prepare, Proposal, Timeout, Vote
 from raclette.protocols.senate.statements import Extra, read_extra
@@ -160,25 +161,11 @@ class Rounds(Checker):
             raise Violation("view-base", detail, replica.number)
 
 
-class Evidence(Checker):
-    """Evidence convicts: it decodes, its signatures hold, and it never convicts an honest node."""
+class Evidence(invariants.Evidence):
+    """Of this protocol."""
 
-    def after(self, replica: Replica, event: Event, effects: tuple[Effect, ...]) -> None:
-        for effect in effects:
-            if isinstance(effect, Accuse) and effect.evidence and replica.honest:
-                self._check(replica, effect)
-
-    def _check(self, replica: Replica, effect: Accuse) -> None:
-        world = replica.world
-        try:
-            claims = check_evidence(replica.engine.core.statements, effect.evidence)
-        except DecodeError as fault:
-            raise Violation("evidence", f"{effect.reason}: {fault}", replica.number) from fault
-        if not all(world.signatures.holds(claim) for claim in claims):
-            raise Violation("evidence", f"{effect.reason}: a signature is false", replica.number)
-        culprit = world.ids.index(claims[0].author)
-        if culprit not in world.liars:
-            raise Violation("evidence", f"honest node {culprit} is convicted of {effect.reason}", replica.number)
+    def claims(self, replica: Replica, evidence: bytes) -> Sequence[Claim]:
+        return check_evidence(replica.engine.core.statements, evidence)
 
 
 class Memory(Checker):

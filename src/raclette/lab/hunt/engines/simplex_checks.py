@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from raclette.chain.block import Block
-from raclette.engine.effects import Accuse, Effect
+from raclette.engine.effects import Effect
 from raclette.engine.events import Event
 from raclette.engine.message import Message
+from raclette.lab.hunt.engines import invariants
 from raclette.lab.hunt.engines.pbft_checks import require_quorum
 from raclette.lab.hunt.engines.world import Checker, Replica, Violation
-from raclette.primitives.errors import DecodeError, InvalidCertificate
+from raclette.primitives.errors import InvalidCertificate
+from raclette.primitives.signing import Claim
 from raclette.protocols.simplex.core import WANTED_MAX
 from raclette.protocols.simplex.evidence import check_evidence
 from raclette.protocols.simplex.messages import BlockVote, Notarized, Proposal, Vote
@@ -101,25 +103,11 @@ class Honesty(Checker):
         raise Violation(checker, f"{replica.name} {detail}", replica.number)
 
 
-class Evidence(Checker):
-    """Evidence convicts: it decodes, its signatures hold, and it never convicts an honest replica."""
+class Evidence(invariants.Evidence):
+    """Of this protocol."""
 
-    def after(self, replica: Replica, event: Event, effects: tuple[Effect, ...]) -> None:
-        for effect in effects:
-            if isinstance(effect, Accuse) and effect.evidence and replica.honest:
-                self._check(replica, effect)
-
-    def _check(self, replica: Replica, effect: Accuse) -> None:
-        world = replica.world
-        try:
-            claims = check_evidence(replica.engine.core.committee, effect.evidence)
-        except DecodeError as fault:
-            raise Violation("evidence", f"{effect.reason}: {fault}", replica.number) from fault
-        if not all(world.signatures.holds(claim) for claim in claims):
-            raise Violation("evidence", f"{effect.reason}: a signature is false", replica.number)
-        culprit = world.ids.index(claims[0].author)
-        if culprit not in world.liars:
-            raise Violation("evidence", f"honest replica {culprit} is convicted of {effect.reason}", replica.number)
+    def claims(self, replica: Replica, evidence: bytes) -> Sequence[Claim]:
+        return check_evidence(replica.engine.core.committee, evidence)
 
 
 class Memory(Checker):
