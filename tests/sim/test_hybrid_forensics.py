@@ -17,7 +17,7 @@ from raclette.primitives.units import MILLISECOND, SECOND
 from raclette.protocols.hybrid.almanac import Almanac, Day, End, Entry, Past
 from raclette.protocols.hybrid.day import nonce_of
 from raclette.protocols.hybrid.engine import HybridEngine
-from raclette.protocols.hybrid.evidence import encode_evidence
+from raclette.protocols.hybrid.evidence import decode_inner, encode_evidence, encode_inner
 from raclette.protocols.hybrid.messages import Daily, Signed
 from raclette.protocols.hybrid.parameters import Parameters
 from raclette.protocols.hybrid.records import Proof, encode_proof
@@ -194,21 +194,28 @@ def test_what_a_node_without_memory_takes_for_stable_proves_no_assumption_wrong(
     assert set(judge.snail._looks) == {1, 2, 3}
 
 
-def test_evidence_of_the_inner_protocol_convicts_whom_it_accuses_whatever_day_it_is_of() -> None:
-    """It does not name its day, so it is read as that of each; false evidence convicts nobody in any."""
+def test_evidence_of_the_inner_protocol_convicts_whom_it_accuses_by_the_rules_of_its_day() -> None:
+    """It names the day's election (HYB-39); with another's it convicts nobody."""
     liar = LiarSpec.of("equivocate", lie_percent=100, open_percent=100)
     simulation = Simulation(replace(DAYS, seed=1, liars={3: liar}))
     assert found(simulation) == {}
     records = [one for host in simulation.world.hosts if host.honest for one in view_of(host).evidence()]
     proofs = {one["reason"]: bytes.fromhex(one["proof"][2:]) for one in records}
-    assert any(reason.startswith("equivocation-") and reason != "equivocation-entry" for reason in proofs)
+    inner_reasons = [
+        reason for reason in proofs if reason.startswith("equivocation-") and reason != "equivocation-entry"
+    ]
     judge = court(simulation).judge
+    assert isinstance(judge, HybridForensics)
     verifier = simulation.world.verifier
     for proof in proofs.values():
         readings = judge.convict(proof)
         assert sum(all(verifier.holds(claim) for claim in reading) for reading in readings) == 1
-    with pytest.raises(DecodeError, match="neither two entries"):
+    with pytest.raises(DecodeError, match="5 belong"):
         judge.convict(b"\xc0")
+    election, inner = decode_inner(proofs[inner_reasons[0]])
+    assert election in judge.snail.days
+    with pytest.raises(DecodeError, match="nobody ran an inner engine"):
+        judge.convict(encode_inner(bytes(32), inner))
 
 
 def test_a_message_that_one_node_cannot_read_is_opened_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

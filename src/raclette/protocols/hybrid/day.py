@@ -19,6 +19,7 @@ from raclette.chain.ledger import StateReader
 from raclette.chain.roll import Member
 from raclette.engine.contract import ChainView, Draft, Engine
 from raclette.engine.effects import (
+    Accuse,
     Adopt,
     Broadcast,
     CancelTimer,
@@ -36,6 +37,7 @@ from raclette.primitives.hashing import HASH_BYTES
 from raclette.protocols import pbft, simplex
 from raclette.protocols.hybrid.almanac import Day
 from raclette.protocols.hybrid.core import Core
+from raclette.protocols.hybrid.evidence import encode_inner
 from raclette.protocols.hybrid.messages import wrap
 from raclette.protocols.hybrid.snail_chain import SnailChain
 
@@ -283,6 +285,8 @@ class DayRun:
                 core.emit(CancelTimer(self._prefix + name))
             case Finalize(block_hash, certificate):
                 self._finalize(block_hash, certificate)
+            case Accuse(peer, reason, evidence) if evidence:
+                core.emit(Accuse(peer, reason, encode_inner(self.day.snail_hash, evidence)))
             case Adopt() | Publish():
                 pass  # the log has its own way to tell everybody
             case _:

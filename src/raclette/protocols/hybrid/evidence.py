@@ -1,7 +1,11 @@
-"""Proof that a member signed two different blocks for one place of its day's log."""
+"""Proof that a member signed two different blocks for one place of its day's log, or broke the inner protocol's rules.
+
+The two shapes cannot be mistaken for each other: a list of five items, and one of two.
+"""
 
 from raclette.primitives import rlp
 from raclette.primitives.errors import DecodeError
+from raclette.primitives.hashing import HASH_BYTES
 from raclette.primitives.rlp import as_bytes, as_list
 from raclette.primitives.signing import NODE_ID_BYTES, SIGNATURE_BYTES, Claim
 from raclette.protocols.hybrid.messages import Signed, entry_digest
@@ -32,3 +36,14 @@ def check_evidence(chain_id: int, evidence: bytes) -> tuple[Claim, Claim]:
         for entry, signature in zip(entries, said[1::2], strict=True)
     )
     return first, second
+
+
+def encode_inner(election: bytes, evidence: bytes) -> bytes:
+    """HYB-39: RLP of [election, evidence of the inner engine]."""
+    return rlp.encode([election, evidence])
+
+
+def decode_inner(evidence: bytes) -> tuple[bytes, bytes]:
+    """Of `encode_inner`. Raises DecodeError."""
+    election, inner = rlp.decode_list(evidence, 2)
+    return as_bytes(election, HASH_BYTES), as_bytes(inner)

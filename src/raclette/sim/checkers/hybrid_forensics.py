@@ -32,7 +32,7 @@ from raclette.primitives.errors import DecodeError
 from raclette.protocols.hybrid.almanac import Day, Entry
 from raclette.protocols.hybrid.day import day_of
 from raclette.protocols.hybrid.engine import HybridEngine
-from raclette.protocols.hybrid.evidence import check_evidence
+from raclette.protocols.hybrid.evidence import check_evidence, decode_inner
 from raclette.protocols.hybrid.messages import Daily, DailyBlock, Logged, Signed, SnailBlock, SnailBlocks
 from raclette.protocols.hybrid.parameters import Parameters
 from raclette.protocols.hybrid.records import Proof, decode_proof, decode_records
@@ -151,20 +151,15 @@ class HybridForensics:
     # --- what it proves -------------------------------------------------------------------------------------------
 
     def convict(self, evidence: bytes) -> tuple[Reading, ...]:
-        """Two entries, or what the inner protocol takes for evidence. That does not name its day: read as each."""
+        """Two entries, or what the inner protocol takes for evidence."""
         try:
-            return (check_evidence(self._chain_id, evidence),)
+            election, inner = decode_inner(evidence)
         except DecodeError:
-            pass
-        readings: list[Reading] = []
-        for inner in self._inner.values():
-            try:
-                readings += inner.convict(evidence)
-            except DecodeError:
-                continue
-        if not readings:
-            raise DecodeError("evidence", "neither two entries nor evidence of an inner engine that ran")
-        return tuple(readings)
+            return (check_evidence(self._chain_id, evidence),)
+        judge = self._inner.get(election)
+        if judge is None:
+            raise DecodeError("evidence", f"nobody ran an inner engine by election {election.hex()[:16]}")
+        return judge.convict(inner)
 
     def culprits(self) -> dict[bytes, str]:
         """By the three rules of the module."""

@@ -17,7 +17,7 @@ from raclette.lab.hunt.engines.world import Checker, EngineWorld, Replica, Viola
 from raclette.primitives.errors import DecodeError
 from raclette.primitives.hashing import sha256
 from raclette.protocols.hybrid.almanac import Almanac, Day, Entry
-from raclette.protocols.hybrid.evidence import check_evidence
+from raclette.protocols.hybrid.evidence import check_evidence, decode_inner
 from raclette.protocols.hybrid.log import AHEAD_MAX, HELD_MAX
 from raclette.protocols.hybrid.messages import Complaint, Signed, entry_digest
 from raclette.protocols.hybrid.orchard import WAITING_MAX
@@ -196,8 +196,10 @@ class Evidence(Checker):
         for effect in effects:
             if not isinstance(effect, Accuse):
                 continue
-            if effect.evidence and effect.reason == "equivocation-entry":
+            if effect.reason == "equivocation-entry":
                 self._check(replica, effect)
+            elif effect.evidence and replica.engine.snail.chain.elected_at(decode_inner(effect.evidence)[0]) is None:
+                raise Violation("evidence", f"{effect.reason}: of no day", replica.number)
             if effect.peer in world.ids and world.ids.index(effect.peer) not in world.liars:
                 what = "no-false-accusation"
                 raise Violation(what, f"{replica.name} accuses somebody honest: {effect.reason}", replica.number)
