@@ -85,18 +85,20 @@ def test_every_cell_becomes_one_row_and_a_failure_is_one_too(tmp_path: Path, wor
 
 def die(scenario: Mapping[str, Any], values: tuple[tuple[str, Any], ...], seed: int) -> dict[str, Any]:
     """Takes the worker with it, once in three."""
-    if seed == 3:
+    if seed % 3 == 0:
         os._exit(1)
     return {"agreed": True}
 
 
-def test_a_run_that_kills_its_worker_is_a_failure_and_not_repeated(tmp_path: Path) -> None:
-    small = make_plan({}, [], [1, 3], "1.0")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_kills_its_worker_fails_alone_and_is_not_repeated(tmp_path: Path, workers: int) -> None:
+    """The row of the run before it is not lost with the worker, nor is one that would have come next."""
+    small = make_plan({}, [], range(1, 8), "1.0")
     with journal(tmp_path, small) as kept:
-        run_sweep(small, kept, die, workers=1)
+        run_sweep(small, kept, die, workers=workers)
     rows = {row["seed"]: row for row in kept.rows.values()}
-    assert rows[1]["agreed"]
-    assert "KilledWorker" in rows[3]["error"]
+    assert {seed for seed, row in rows.items() if not row["agreed"]} == {3, 6}
+    assert all("KilledWorker" in rows[seed]["error"] for seed in (3, 6))
 
 
 def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path: Path) -> None:

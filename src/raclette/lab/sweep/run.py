@@ -1,14 +1,15 @@
 """Running a sweep's cells on dask.distributed: a cluster of this machine's cores, or one that is there already.
 
-Work is handed out a little at a time, so that a million cells need no million futures; each row is on disk as soon as
-its run has ended. A run that raises, or takes its worker with it, is a row that says so. It is never repeated behind
-the user's back (on a scheduler of your own, `distributed.scheduler.allowed-failures: 0` does the same for workers).
+A worker is given its next cell when the row of its last one is here: a million cells need no million futures, each row
+is on disk as soon as its run has ended, and a run that takes its worker with it takes nobody else's row. It is a row
+that says so, as is one that raises, and is never repeated behind the user's back (on a scheduler of your own,
+`distributed.scheduler.allowed-failures: 0` does the same for workers).
 """
 
 import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any
 
@@ -16,9 +17,7 @@ from raclette.lab.sweep.plan import Cell, Plan
 from raclette.lab.sweep.results import Journal, Row
 from raclette.primitives.errors import ConfigError
 
-# Runs handed to the scheduler per worker thread: one runs while the other's arguments travel.
-AHEAD_PER_WORKER = 3
-# Seconds until a scheduler that does not answer is given up.
+# Seconds until a scheduler that does not answer is given up, and a worker that a run has killed.
 CONNECT_S = 20
 
 RunCell = Callable[[Mapping[str, Any], tuple[tuple[str, Any], ...], int], Row]
@@ -80,29 +79,31 @@ def run_sweep(
 
 
 def _run_on(client: Any, plan: Plan, missing: list[Cell], run: RunCell, keep: Callable[[Row], None]) -> None:
-    from distributed import as_completed
+    from distributed import KilledWorker, as_completed
 
     scenario = dict(plan.scenario)
     waiting = iter(missing)
-
-    def submit(cell: Cell) -> Any:
-        return client.submit(run_cell, run, scenario, cell, key=f"cell-{cell.name}", retries=0, pure=False)
-
-    threads = sum(client.nthreads().values()) or 1
-    cells = {}
+    cells: dict[str, Cell] = {}
     finished = as_completed()
-    for cell in islice(waiting, AHEAD_PER_WORKER * threads):
-        future = submit(cell)
-        cells[future.key] = cell
-        finished.add(future)
+
+    def submit_next() -> None:
+        for cell in islice(waiting, 1):
+            future = client.submit(run_cell, run, scenario, cell, key=f"cell-{cell.name}", retries=0, pure=False)
+            cells[future.key] = cell
+            finished.add(future)
+
+    workers = len(client.nthreads())
+    for _ in range(sum(client.nthreads().values()) or 1):
+        submit_next()
     for future in finished:
         cell = cells.pop(future.key)
         error = future.exception()
         keep(future.result() if error is None else _failed(cell, f"{type(error).__name__}: {error}"))
-        for following in islice(waiting, 1):
-            future = submit(following)
-            cells[future.key] = following
-            finished.add(future)
+        if isinstance(error, KilledWorker):
+            # Its next cell is not to stand in line behind another worker's, which may die as well.
+            with suppress(TimeoutError):
+                client.wait_for_workers(workers, timeout=CONNECT_S)
+        submit_next()
 
 
 def run_cell(run: RunCell, scenario: Mapping[str, Any], cell: Cell) -> Row:
