@@ -1,6 +1,7 @@
 """`raclette sim FILE` and `raclette scenarios`: what they print, write and end with."""
 
 import json
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,21 @@ def test_more_liars_than_claimed_need_beyond_and_the_report_says_so(shell: Shell
     text = shell("sim", str(path), "--beyond").out
     assert "beyond: 2 of 4 replicas lie" in text
     assert "1 run(s) broke a property, the file expects 'holds'" in text
+
+
+def test_a_fork_is_shown_with_who_made_it_and_no_checker_drowns_the_others(shell: Shell, tmp_path: Path) -> None:
+    liars = 'liars=[{kind="equivocate", nodes=[0,3,4], lie_percent=100, open_percent=0}]'
+    words = ("sim", "pbft-equivocate", "--beyond", "--seed", "1", "--set", liars, "--out", str(tmp_path))
+    text = shell(*words).out
+    found = json.loads((tmp_path / "verdict.json").read_text())
+    (failure,) = found["failures"]
+    assert failure["blame"].startswith("the fork at height 1 is proved against n00 (two prepares for view 0, height 1)")
+    assert f"blame {failure['blame']}" in text
+    assert failure["blame"] in unescape((tmp_path / "report.html").read_text())
+    assert text.count("1   agreement ") == 3
+    more = sum(each["checker"] == "agreement" for each in found["violations"]) - 3
+    assert f"and {more} more of agreement (--json has all)" in text
+    assert "messages-per-block" in text
 
 
 def test_mistakes_have_exit_code_2_and_one_line(shell: Shell, file: str) -> None:

@@ -44,6 +44,8 @@ EXIT_CODES: Mapping[int, str] = {
 INTEGER_MAX = 2**53 - 1
 # Hexadecimal digits of a hash or id that tables show; --json always has all of them.
 SHORT_DIGITS = 12
+# Letters of a first column that is not folded.
+SHORT_NAME = 24
 # Invisible but needed to join emoji.
 _INVISIBLE_ALLOWED = "\u200d"
 
@@ -100,14 +102,19 @@ def readable(value: Any) -> str:
 def print_table(
     title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]], *, numbers: Collection[str] = ()
 ) -> None:
-    """A table for a person; the columns named in `numbers` stand to the right. Long cells fold, nothing is cut."""
+    """A table for a person; the columns named in `numbers` stand to the right. Long cells fold, nothing is cut; short
+    names in the first column stay whole."""
     if title:
         console.print(Text(title, style="italic"))
     table = Table(header_style="bold", box=SIMPLE_HEAD, show_edge=False)
+    cells = [[readable(cell) for cell in row] for row in rows]
+    widest = max((len(row[0]) for row in cells), default=0)
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(readable(cell)) for cell in row))
+    if widest <= SHORT_NAME:
+        table.columns[0].no_wrap = True
+    for row in cells:
+        table.add_row(*map(Text, row))
     console.print(table)
 
 

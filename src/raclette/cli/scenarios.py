@@ -21,12 +21,13 @@ from raclette.cli.output import (
     print_pairs,
     print_table,
 )
+from raclette.cli.violations import show_blame, show_violations
 from raclette.primitives.errors import ConfigError
 
 if TYPE_CHECKING:
     from raclette.lab.scenario import Outcome, Scenario, ScenarioFile
 
-SHOWN_VIOLATIONS_MAX = 20
+SHOWN_FAILURES_MAX = 20
 
 group = typer.Typer(help="Scenario files: the library that comes with Raclette, and a check of your own.")
 app.add_typer(group, name="scenarios", rich_help_panel="Explore")
@@ -191,7 +192,12 @@ def judged(order: Order, outcomes: "Sequence[Outcome]") -> dict[str, Any]:
 
     found = verdict(order.file.name, order.scenario, outcomes)
     found["failures"] = [
-        {"seed": outcome.seed, "violations": outcome.violations, "replay": order.replay(outcome.seed)}
+        {
+            "seed": outcome.seed,
+            "violations": outcome.violations,
+            "blame": outcome.report.get("verdict", ""),
+            "replay": order.replay(outcome.seed),
+        }
         for outcome in outcomes
         if not outcome.agreed
     ]
@@ -214,9 +220,9 @@ def show_verdict(found: Mapping[str, Any], scenario: "Scenario", out: Path | Non
         for row, entry in zip(rows, found["metrics"].values(), strict=True):
             row.append(f"{entry['published']:,.6g}" if "published" in entry else "")
     print_table(f"{len(found['seeds'])} run(s)", columns, rows, numbers=columns[1:5])
-    for violation in found["violations"][:SHOWN_VIOLATIONS_MAX]:
-        console.print("[red]violation[/red]", violation)
-    for failure in found["failures"][:SHOWN_VIOLATIONS_MAX]:
+    show_violations(found["violations"])
+    for failure in found["failures"][:SHOWN_FAILURES_MAX]:
+        show_blame(failure["blame"])
         console.print(f"  replay: {failure['replay']}", markup=False, soft_wrap=True)
     word = "everything held" if found["agreed"] else f"{len(found['failures'])} run(s) broke a property"
     expected = "as expected" if found["as_expected"] else f"the file expects {scenario.expect!r}"

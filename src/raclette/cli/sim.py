@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from raclette.cli.app import app, examples
-from raclette.cli.output import VERDICT_FAILED, Json, console, one_line_errors, print_json, print_pairs, print_table
+from raclette.cli.output import VERDICT_FAILED, Json, one_line_errors, print_json, print_pairs, print_table
 from raclette.cli.scenarios import Beyond, Order, Set, judged, run_order, show_verdict
+from raclette.cli.violations import show_blame, show_violations
 from raclette.primitives.errors import ConfigError
 from raclette.primitives.units import MILLISECOND, SECOND
 
 if TYPE_CHECKING:
     from raclette.sim.config import SimConfig
     from raclette.sim.log import Entry
-
-SHOWN_VIOLATIONS_MAX = 20
 
 
 @app.command(
@@ -216,9 +215,9 @@ def _single(
 
 
 def _show(result: dict[str, Any]) -> None:
-    apart = ("messages", "bytes", "violations")  # shown below
+    apart = ("messages", "bytes", "violations", "verdict")  # shown below
     print_pairs("", {key: value for key, value in result.items() if key not in apart})
     kinds = sorted(result["messages"].items(), key=lambda item: -item[1])
     print_table("messages", ("kind", "count", "bytes"), ((k, n, result["bytes"].get(k, 0)) for k, n in kinds))
-    for violation in result["violations"][:SHOWN_VIOLATIONS_MAX]:
-        console.print(f"[red]violation[/red] {violation}")
+    show_violations(result["violations"])
+    show_blame(result["verdict"])

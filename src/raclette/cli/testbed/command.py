@@ -21,6 +21,7 @@ from raclette.cli.output import (
     print_table,
 )
 from raclette.cli.scenarios import Beyond, Order, Set
+from raclette.cli.violations import show_violations
 from raclette.primitives.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from raclette.cli.testbed.wires import Wires
     from raclette.lab.report import Run
     from raclette.sim.config import SimConfig
-
-SHOWN_VIOLATIONS_MAX = 20
 
 
 @app.command(
@@ -176,8 +175,7 @@ def _show(found: Mapping[str, Any], simulated: "Run | None") -> None:
         print_table(f"{found['protocol']} on {found['wires']}", columns, cells)
     for each in found["skipped"]:
         console.print(f"[yellow]not done[/yellow] {each['what']}: {each['why']}")
-    for violation in found["violations"][:SHOWN_VIOLATIONS_MAX]:
-        console.print(f"[red]violation[/red] {violation}")
+    show_violations(found["violations"])
     if "written" in found:
         console.print(f"report: {found['written']}", markup=False)
     verdict = "[green]every property held[/green]" if found["agreed"] else "[red]a property was broken[/red]"

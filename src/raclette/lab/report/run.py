@@ -90,6 +90,9 @@ def _verdicts(document: Document, runs: Sequence[Run], notes: Sequence[str]) -> 
             for found in run.report["violations"][:VIOLATIONS_SHOWN]
         ]
         document.table(("seed", "checker", "at (ms)", "node", "what"), rows)
+        for run in broken[:RUNS_SHOWN]:
+            if verdict := run.report.get("verdict"):
+                document.text(f"Seed {run.seed}, who is to blame: {verdict}")
     else:
         document.verdict(True, f"All {len(runs)} run(s) kept every property.")
     for note in notes:
