@@ -13,10 +13,12 @@ import pytest
 from rich.console import Console
 
 from cli.shell import Shell
+from raclette.chain.presets import preset_alloc
 from raclette.cli.network import NetworkPlan
 from raclette.cli.screen import NodeSample, Rates, draw, sparkline
 from raclette.cli.up import PASSPHRASE, PEOPLE, LastingNetwork, how_to_use, make_wallet
 from raclette.primitives.errors import ConfigError
+from raclette.primitives.units import ETHER
 
 LEADER = "0x" + "ab" * 32
 
@@ -73,9 +75,27 @@ def test_a_folder_goes_on_with_the_same_network_only(tmp_path: Path) -> None:
 
     first = asyncio.run(genesis())
     assert asyncio.run(genesis()) == first
-    for other in ({"nodes": 3}, {"protocol": "nakamoto"}, {"accounts": 11}):
+    rich = {"accounts": 10, "alloc": preset_alloc("10_rich_man")}
+    for other in ({"nodes": 3}, {"protocol": "nakamoto"}, {"accounts": 11}, rich):
         with pytest.raises(ConfigError, match="has another network: pbft, bank, 10 accounts"):
             asyncio.run(genesis(**other))
+
+
+def test_a_starting_chain_has_its_owners_and_nobody_else(tmp_path: Path) -> None:
+    """Under stake one owner is one voter: the others follow until they are paid and enter the roll."""
+
+    async def genesis() -> Any:
+        told = plan(tmp_path, protocol="senate", ledger="coins", nodes=3, accounts=1, alloc=preset_alloc("genic"))
+        return LastingNetwork(told).genesis
+
+    (owner,) = asyncio.run(genesis()).alloc.values()
+    assert owner["balance"] == str(1_000_000 * ETHER)
+    assert owner["node"].startswith("0x")
+
+
+def test_a_starting_chain_that_nobody_knows_is_refused(shell: Shell) -> None:
+    said = shell.refusal(2, "up", "--start", "poor")
+    assert said == "no starting chain 'poor'; accepted: bank, genic, 10_rich_man, 100_rich_man"
 
 
 def test_what_it_prints_is_what_one_types(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import typer
 from rich.live import Live
 
 from raclette.chain.genesis import Genesis
-from raclette.chain.presets import sample_key, sample_name
+from raclette.chain.presets import PRESETS, preset_alloc, sample_key, sample_name
 from raclette.cli.app import app, examples
 from raclette.cli.client import RpcClient
 from raclette.cli.network import LocalNetwork, LocalNode, NetworkPlan, ProcessFailed
@@ -55,13 +55,13 @@ class LastingNetwork(LocalNetwork):
             return fresh
         kept = read_genesis(file)
         shape, asked = (
-            (found.protocol, found.ledger, found.protocol_parameters, len(found.alloc)) for found in (kept, fresh)
+            (found.protocol, found.ledger, found.protocol_parameters, found.alloc) for found in (kept, fresh)
         )
         accounts = len(kept.alloc) - bool(self.plan.faucet)
         if shape != asked:
             raise ConfigError(
                 f"{self.plan.folder} has another network: {kept.protocol}, {kept.ledger}, {accounts} accounts, "
-                f"its own nodes; say the same again, or name another --folder"
+                f"its own nodes and owners; say the same again, or name another --folder"
             )
         return kept
 
@@ -89,6 +89,7 @@ def _is_free(port: int) -> bool:
         "raclette up",
         "raclette up -n 7 --protocol pbft --ledger bank",
         "raclette up -n 3 --protocol nakamoto --folder my-network",
+        "raclette up --protocol senate --ledger coins --start 10_rich_man",
         "raclette up --json --seconds 30",
     ),
     rich_help_panel="Start here",
@@ -102,6 +103,13 @@ def up(
         Path | None, typer.Option(help="Keep the network here, and go on with it next time (default: a temporary one).")
     ] = None,
     accounts: Annotated[int, typer.Option(min=1, help="Sample accounts with 100 coins each.")] = 100,
+    start: Annotated[
+        str,
+        typer.Option(
+            help=f"Who owns what at first, instead of --accounts: {', '.join(PRESETS)} (1,000 accounts of 100; "
+            "1,000,000 in 1, 10 or 100 hands). No faucet then."
+        ),
+    ] = "",
     neighbours: Annotated[
         str, typer.Option(help="Whom the tracker links a newcomer with: all, third (at random), or fanout:N.")
     ] = "all",
@@ -119,6 +127,8 @@ def up(
         raise ConfigError(f"no ledger {ledger!r}; accepted: {', '.join(LEDGERS)}")
     with tempfile.TemporaryDirectory(prefix="raclette-up-") as temporary:
         home = (folder or Path(temporary)).resolve()
+        alloc = preset_alloc(start) if start else {}
+        accounts = len(alloc) or accounts
         parameters = sample_parameters(ledger, accounts, accounts)
         plan = NetworkPlan(
             home,
@@ -126,9 +136,10 @@ def up(
             protocol=protocol,
             ledger=ledger,
             accounts=accounts,
+            alloc=alloc,
             ledger_parameters=parameters,
             neighbours=neighbours,
-            faucet=FAUCET_COINS if ledger == "bank" else 0,
+            faucet=FAUCET_COINS if ledger == "bank" and not start else 0,
         )
         # Ctrl-C, SIGTERM and closing the terminal are how it is meant to end.
         with suppress(KeyboardInterrupt, asyncio.CancelledError):
