@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import IDS, lone_engine
 
+from raclette.chain.header import Header
 from raclette.engine.message import Message
-from raclette.primitives.errors import ConfigError, DecodeError, StoreDamaged
+from raclette.primitives.errors import ConfigError, DecodeError, InvalidHeader, NotYet, StoreDamaged
 from raclette.protocols.ballot.codec import Codec as BallotCodec
 from raclette.protocols.pbft.codec import Codec as PbftCodec
 from raclette.protocols.pbft.quorum import Committee as PbftCommittee
@@ -17,6 +18,7 @@ from raclette.protocols.senate.codec import Codec as SenateCodec
 from raclette.protocols.senate.statements import Statements
 from raclette.protocols.simplex.codec import Codec as SimplexCodec
 from raclette.protocols.simplex.statements import Committee as SimplexCommittee
+from raclette.protocols.simplex.statements import extra_data
 
 
 class Codec(Protocol):
@@ -116,3 +118,22 @@ def test_a_bad_parameter_is_refused_with_its_path(protocol: str, changes: dict[s
 def test_a_damaged_record_stops_the_engine_and_is_named(protocol: str, key: bytes, value: bytes) -> None:
     with pytest.raises(StoreDamaged, match=key.decode()):
         lone_engine(protocol, {key: value})
+
+
+@pytest.mark.parametrize("protocol", ["pbft", "simplex", "senate"])
+def test_a_block_is_only_too_early_if_nothing_else_is_wrong_with_it(protocol: str) -> None:
+    """Who is told `NotYet` keeps the block and asks again; a block that will never do is refused at once."""
+    engine = lone_engine(protocol)
+    parent = engine.core.chain.genesis
+
+    def told(**changes: Any) -> InvalidHeader:
+        header = Header(**{"number": 1, "parent_hash": parent.hash, "difficulty": 1, "timestamp": 10**9, **changes})
+        with pytest.raises(InvalidHeader) as caught:
+            engine.check_header(header, parent, lambda _: None, 0)
+        return caught.value
+
+    for wrong in ({"difficulty": 2}, {"number": 2}, {"extra_data": b"nobody"}):
+        assert not isinstance(told(**wrong), NotYet)
+    if protocol != "senate":  # whose blocks carry what only a draw can make
+        author = IDS[0] if protocol == "pbft" else extra_data(IDS[engine.core.committee.leader(1)], 1)
+        assert isinstance(told(extra_data=author), NotYet)

@@ -5,55 +5,38 @@ The parts (`polls`, `voter`, `mining`) know one `Core` and otherwise only what t
 
 from raclette.chain.header import Header
 from raclette.engine.contract import EngineSetup
-from raclette.engine.effects import Accuse, Effect
+from raclette.engine.effects import Accuse
 from raclette.primitives.errors import Misuse
 from raclette.primitives.units import MILLISECOND
 from raclette.protocols.ballot.codec import Codec
 from raclette.protocols.ballot.messages import Vote
 from raclette.protocols.ballot.parameters import Parameters
 from raclette.protocols.ballot.weights import Register, register_of
+from raclette.protocols.core import EngineCore
 
 # Registers at hand: one for each block that is voted on now, forks among them.
 REGISTERS_MAX = 32
 
 
-class Core:
+class Core(EngineCore):
     """See the module. `now` is the time of the event at hand (ns)."""
 
     def __init__(self, setup: EngineSetup, parameters: Parameters) -> None:
+        super().__init__(setup)
         self.parameters = parameters
-        self.chain = setup.chain
-        self.signer = setup.signer
         self.active = setup.active
         self.codec = Codec(setup.chain.chain_id)
         self.needed = parameters.needed
         self.liars = parameters.liars
-        self.now = 0
         self.final = setup.chain.finalized.number
         # Messages refused since the start, by reason.
         self.refused: dict[str, int] = {}
-        self._effects: list[Effect] = []
         self._registers: dict[bytes, Register] = {}
-
-    @property
-    def node_id(self) -> bytes:
-        """Our own."""
-        return self.signer.public_key
 
     @property
     def now_ms(self) -> int:
         """The time of the event at hand, in milliseconds."""
         return self.now // MILLISECOND
-
-    def emit(self, *effects: Effect) -> None:
-        """Append to this event's answer."""
-        self._effects += effects
-
-    def take_effects(self) -> tuple[Effect, ...]:
-        """The answer, which is then empty again."""
-        effects = tuple(self._effects)
-        self._effects.clear()
-        return effects
 
     def refuse(self, peer: bytes | None, reason: str, *, blame: bool = True) -> None:
         """Count a refusal; `blame` the peer for it, if it is a peer's."""

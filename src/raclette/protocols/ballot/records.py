@@ -6,14 +6,15 @@ there, so what they voted for must be found again, and a chain promises to keep 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from raclette.chain.block import Block
 from raclette.primitives import rlp
-from raclette.primitives.errors import DecodeError, StoreDamaged
+from raclette.primitives.errors import DecodeError
 from raclette.primitives.rlp import as_bytes, as_list, bytes_to_int, int_to_bytes
+from raclette.protocols.records import BODY, read_records
 
 VOTE = b"vote/"
-BODY = b"body/"
 # Votes live in a ring. A branch that forks deeper than this below our highest vote is followed, but not voted on.
 RING = 64
 
@@ -49,11 +50,7 @@ def encode_votes(height: int, said: Mapping[int, bytes]) -> bytes:
 def restore(records: Mapping[bytes, bytes]) -> Restored:
     """Read everything back. Raises StoreDamaged naming the record."""
     restored = Restored()
-    for key in sorted(records):
-        try:
-            _read(restored, key, records[key])
-        except DecodeError as error:
-            raise StoreDamaged(f"table consensus, key {key!r}: {error}") from error
+    read_records(records, partial(_read, restored))
     restored.blocks.sort(key=lambda block: (block.number, block.hash))
     return restored
 

@@ -1,9 +1,9 @@
 """What the parts of the engine share: the time, the answer that is being made, and the few things all of them know."""
 
 from raclette.engine.contract import EngineSetup
-from raclette.engine.effects import Accuse, Effect
-from raclette.primitives.signing import Claim
+from raclette.engine.effects import Accuse
 from raclette.primitives.units import SECOND
+from raclette.protocols.core import EngineCore
 from raclette.protocols.hybrid.parameters import Parameters
 
 # Answers to one peer within a second: pages of 64 KiB, or blocks.
@@ -12,37 +12,21 @@ ANSWERS_MAX = 32
 PEERS_MAX = 1_024
 
 
-class Core:
+class Core(EngineCore):
     """See the module."""
 
     def __init__(self, setup: EngineSetup, parameters: Parameters) -> None:
+        super().__init__(setup)
         self.setup = setup
         self.parameters = parameters
-        self.chain = setup.chain
-        self.me = setup.signer.public_key
-        self.now = 0
-        self._effects: list[Effect] = []
+        self.me = self.node_id
         # peer -> (second, answers given in it).
         self._answers: dict[bytes, tuple[int, int]] = {}
-
-    def emit(self, *effects: Effect) -> None:
-        """Append to this event's answer."""
-        self._effects += effects
-
-    def take_effects(self) -> tuple[Effect, ...]:
-        """The answer, which is then empty again."""
-        effects = tuple(self._effects)
-        self._effects.clear()
-        return effects
 
     def accuse(self, peer: bytes | None, reason: str, evidence: bytes = b"") -> None:
         """A peer, if there is one to blame."""
         if peer is not None and peer != self.me:
             self.emit(Accuse(peer, reason, evidence))
-
-    def sign(self, digest: bytes) -> Claim:
-        """Our claim over `digest`."""
-        return Claim(self.me, digest, self.setup.signer.sign(digest))
 
     def may_answer(self, peer: bytes) -> bool:
         """HYB-50: may a question of this peer cost us one more answer now?"""

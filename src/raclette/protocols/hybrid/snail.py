@@ -13,7 +13,7 @@ from raclette.engine.contract import SealCheck
 from raclette.engine.effects import Accuse, Adopt, Effect, Fetch, Persist, Publish, Seal, Send, SetTimer
 from raclette.engine.events import BlockReceived, Event, Pending, Sealed, Started, TimerFired
 from raclette.primitives import signing
-from raclette.primitives.errors import DecodeError, InvalidBlock, InvalidHeader, NotYet, StoreDamaged
+from raclette.primitives.errors import DecodeError, InvalidBlock, InvalidHeader, NotYet
 from raclette.primitives.units import MILLISECOND
 from raclette.protocols import nakamoto
 from raclette.protocols.hybrid.almanac import Almanac, Rules
@@ -25,6 +25,7 @@ from raclette.protocols.hybrid.orchard import WAITING_MAX, Orchard
 from raclette.protocols.hybrid.records import COMPLAINTS_MAX, Proof, encode_records
 from raclette.protocols.hybrid.snail_chain import SnailChain, check_shape, snail_genesis
 from raclette.protocols.nakamoto.mining import REFRESH
+from raclette.protocols.records import damaged
 
 # HYB-5: every block of every branch, for whoever joins later.
 RECORD = b"snail/"
@@ -312,4 +313,4 @@ def restore_block(key: bytes, value: bytes) -> Block:
     try:
         return Block.decode(value)
     except DecodeError as error:
-        raise StoreDamaged(f"table consensus, key {key!r}: {error}") from error
+        raise damaged(key, error) from error

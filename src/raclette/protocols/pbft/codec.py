@@ -15,6 +15,7 @@ from raclette.primitives.errors import DecodeError, InvalidCertificate, Misuse
 from raclette.primitives.rlp import Encodable, Item, as_bytes, as_list, int_to_bytes
 from raclette.primitives.signing import SIGNATURE_BYTES, Claim
 from raclette.protocols.committee import decode_sender, decode_votes, encode_votes
+from raclette.protocols.decided import read_decided
 from raclette.protocols.pbft.messages import (
     CheckpointVote,
     Commit,
@@ -272,13 +273,7 @@ class Codec:
         return NewView(view, changes, sender, claim, tuple(proof))
 
     def _committed(self, items: list[Item]) -> Committed:
-        header_item, certificate_item = expect(items, 2)
-        header, certificate = Header.decode(as_bytes(header_item)), as_bytes(certificate_item)
-        try:
-            proof = self.decode_finality(header, certificate)
-        except InvalidCertificate as error:
-            raise DecodeError(error.reason, error.detail) from error
-        return Committed(header, certificate, proof.claims)
+        return Committed(*read_decided(items, self.decode_finality))
 
     def _status(self, items: list[Item]) -> Status:
         view, active, final, tip, low = (u64(item) for item in expect(items, 5))

@@ -20,9 +20,8 @@ from raclette.engine.contract import EngineSetup, Lookup
 from raclette.engine.effects import Effect
 from raclette.engine.events import BlockReceived, Event, Gathered, Pending, Received, Sealed, Started, TimerFired
 from raclette.engine.message import Message
-from raclette.primitives.errors import InvalidHeader, NotYet
-from raclette.primitives.signing import Claim
-from raclette.primitives.units import SECOND
+from raclette.primitives.errors import InvalidHeader
+from raclette.protocols.decided import DecidingEngine, check_clock, check_follows
 from raclette.protocols.parameters import parse_parameters
 from raclette.protocols.pbft import records, timers
 from raclette.protocols.pbft.checkpoints import Checkpoints
@@ -48,16 +47,16 @@ from raclette.protocols.pbft.view_change import ViewChanging
 _PHASES: frozenset[type] = frozenset((Prepare, Commit))
 
 
-class PbftEngine:
+class PbftEngine(DecidingEngine):
     """One replica, or an observer that follows certificates."""
 
     name = "pbft"
-    needs_certificate = True
 
     def __init__(self, setup: EngineSetup) -> None:
         """Raises ConfigError for bad parameters, StoreDamaged for unreadable records."""
         parameters = parse_parameters(Parameters, setup.parameters)
         self.core = core = Core(setup, parameters)
+        super().__init__(core.codec)
         self.timers = Timers(core)
         self.checkpoints = Checkpoints(core)
         self.finality = Finality(core, self.checkpoints)
@@ -215,42 +214,16 @@ class PbftEngine:
 
     # --- what anybody may ask -------------------------------------------------------------------------------------
 
-    def encode(self, message: Message) -> bytes:
-        """To the wire, without a block's body."""
-        return self.core.codec.encode(message)
-
-    def decode(self, payload: bytes) -> Message:
-        """From the wire. Raises DecodeError."""
-        return self.core.codec.decode(payload)
-
     def check_header(self, header: Header, parent: Header, lookup: Lookup, now: int) -> None:
         """PBFT-13, PBFT-18, PBFT-71. Raises InvalidHeader; NotYet (after everything else holds) if it is too early."""
         self._check_follows(header, parent, now)
 
     def _check_follows(self, header: Header, parent: Header, now: int) -> None:
-        if header.parent_hash != parent.hash or header.number != parent.number + 1:
-            raise InvalidHeader("header-parent", f"block {header.number} does not follow {parent.number}")
-        if header.timestamp < parent.timestamp:
-            raise InvalidHeader("header-time", f"{header.timestamp} before its parent's {parent.timestamp}")
-        if header.timestamp > now // SECOND + self.core.parameters.clock_drift_s:
-            raise NotYet("header-time", f"{header.timestamp} ahead of the clock {now // SECOND}")
-        if header.difficulty != 1:
-            raise InvalidHeader("header-seal", "a block of pbft carries no proof of work")
+        check_follows(header, parent)
         if header.extra_data not in self.core.committee.numbers:
             raise InvalidHeader("header-proposer", "extra data is not the node id of a validator")
         self.core.frame.check(header, parent, now)
-
-    def check_certificate(self, header: Header, certificate: bytes) -> tuple[Claim, ...]:
-        """The COMMITs of a quorum for `header` or a descendant shown. Raises InvalidCertificate."""
-        return self.core.codec.decode_finality(header, certificate).claims
-
-    def weight(self, header: Header) -> int:
-        """Every block counts the same: fork choice never decides anything here."""
-        return 1
-
-    def reward(self, number: int) -> int:
-        """No new money."""
-        return 0
+        check_clock(header, now, self.core.parameters.clock_drift_s)
 
     def validators(self) -> tuple[bytes, ...]:
         """The committee, in order."""

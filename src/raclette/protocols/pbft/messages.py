@@ -9,6 +9,7 @@ from typing import ClassVar, TypeAlias
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.primitives.signing import Claim
+from raclette.protocols.decided import Decided
 from raclette.protocols.pbft.quorum import Certificate
 
 
@@ -116,22 +117,10 @@ class NewView:
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
-    """A final block with its proof, for everybody: `certificate` is what the chain keeps beside the block."""
+class Committed(Decided):
+    """A quorum has sent COMMIT."""
 
-    header: Header
-    certificate: bytes
-    proof: tuple[Claim, ...]
-    block: Block | None = None
     kind: ClassVar[str] = "committed"
-
-    def claims(self) -> tuple[Claim, ...]:
-        """The quorum's COMMIT signatures."""
-        return self.proof
-
-    def with_block(self, block: Block) -> "Committed":
-        """The same with its body."""
-        return replace(self, block=block)
 
 
 @dataclass(frozen=True, slots=True)

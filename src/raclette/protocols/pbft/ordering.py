@@ -134,7 +134,7 @@ class Ordering:
             for header in core.path_from_final(base) or []:
                 ancestor = core.chain.block(header.hash)
                 if ancestor is not None:
-                    core.persist_body(ancestor)
+                    core.persist_body(ancestor, ancestor.number)
             core.broadcast(self._cast(me, base, None))
 
     def _accept_next(self, me: int) -> bool:
@@ -193,7 +193,7 @@ class Ordering:
         height = header.number
         if height not in core.voted:
             if block is not None:
-                core.persist_body(block)
+                core.persist_body(block, block.number)
             key = records.vote_key(height, core.parameters.window)
             # PBFT-14: a replica that forgot its vote could be asked twice.
             core.persist(key, records.encode_vote(core.view, height, header.hash))

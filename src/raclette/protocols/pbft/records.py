@@ -7,21 +7,22 @@ to keep only what is final.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from raclette.chain.block import Block
 from raclette.primitives import rlp
-from raclette.primitives.errors import DecodeError, StoreDamaged
+from raclette.primitives.errors import DecodeError
 from raclette.primitives.rlp import as_bytes, bytes_to_int, int_to_bytes
 from raclette.protocols.pbft.codec import Codec
 from raclette.protocols.pbft.messages import NewView, ViewChange
 from raclette.protocols.pbft.quorum import Certificate
+from raclette.protocols.records import BODY, read_records
 
 VIEW = b"view"
 VIEW_CHANGE = b"view-change"
 PREPARED = b"prepared"
 CHECKPOINT = b"checkpoint"
 VOTE = b"vote/"
-BODY = b"body/"
 
 
 @dataclass
@@ -63,12 +64,7 @@ def encode_certificate(codec: Codec, certificate: Certificate) -> bytes:
 def restore(codec: Codec, records: Mapping[bytes, bytes]) -> Restored:
     """Read everything back. Raises StoreDamaged naming the record."""
     state = Restored()
-    key = b""
-    try:
-        for key in sorted(records):
-            _read(codec, state, key, records[key])
-    except (DecodeError, ValueError) as error:
-        raise StoreDamaged(f"table consensus, key {key!r}: {error}") from error
+    read_records(records, partial(_read, codec, state))
     state.blocks.sort(key=lambda block: (block.number, block.hash))
     return state
 

@@ -4,8 +4,8 @@ Retransmission is by status, as in the BFT library of Castro's thesis (2001, sec
 where it stands, and whoever sees what it lacks sends exactly that. Answers are bounded per peer and period.
 """
 
-from raclette.engine.effects import Fetch, Send
-from raclette.primitives.errors import InvalidCertificate, PeerFault
+from raclette.primitives.errors import PeerFault
+from raclette.protocols.helping import Helping
 from raclette.protocols.pbft.checkpoints import Checkpoints
 from raclette.protocols.pbft.core import Core
 from raclette.protocols.pbft.finality import Finality
@@ -20,22 +20,18 @@ HELP_CHECKPOINTS = 4
 IDLE_TICKS = 8
 
 
-class Recovery:
+class Recovery(Helping[Status]):
     """See the module."""
 
     def __init__(self, core: Core, finality: Finality, checkpoints: Checkpoints, period: int) -> None:
+        super().__init__(core, period)
         self.core = core
         self.finality = finality
         self.checkpoints = checkpoints
-        # Nanoseconds between repetitions.
-        self.period = period
-        # replica -> when we last answered its status.
-        self._helped: dict[int, int] = {}
         # replica -> highest height it named beyond our window.
         self._beyond: dict[int, int] = {}
         self._idle_ticks = 0
         self._final_at_tick = -1
-        self._asked = 0
         self._status_sent = -period
 
     # --- asking ---------------------------------------------------------------------------------------------------
@@ -47,7 +43,7 @@ class Recovery:
         self._final_at_tick = core.final.number
         self._idle_ticks += 1
         if core.wanted and stuck:
-            self._ask_again()
+            core.ask_again()
         if core.me is None:
             return
         if stuck or self._idle_ticks >= IDLE_TICKS:
@@ -55,17 +51,6 @@ class Recovery:
             self.send_status()
         if stuck and not core.active and core.me in core.view_changes:
             core.broadcast(core.view_changes[core.me])
-
-    def _ask_again(self) -> None:
-        core = self.core
-        for block_hash in list(core.wanted):
-            self._asked += 1
-            peer = core.committee.ids[self._asked % core.committee.size]
-            if peer == core.signer.public_key:
-                self._asked += 1
-                peer = core.committee.ids[self._asked % core.committee.size]
-            core.wanted[block_hash] = peer
-            core.emit(Fetch(peer, block_hash))
 
     def status(self) -> Status:
         """Where we stand."""
@@ -90,71 +75,43 @@ class Recovery:
 
     # --- answering ------------------------------------------------------------------------------------------------
 
-    def on_status(self, peer: bytes, status: Status) -> None:
-        """Send what this replica lacks and we have."""
-        core = self.core
-        sender = core.committee.numbers.get(peer)
-        if core.me is None or sender is None or sender == core.me:
-            return
-        # PBFT-53: one answer per peer and half period.
-        if core.now - self._helped.get(sender, -self.period) < self.period // 2:
-            return
-        self._helped[sender] = core.now
-        for message in self._answers(status):
-            core.emit(Send(peer, message))
-
-    def _answers(self, status: Status) -> list[PbftMessage]:
+    def answers(self, status: Status, me: int) -> list[PbftMessage]:
+        """PBFT-53."""
         core = self.core
         answers: list[PbftMessage] = []
         behind = (status.view, status.active) < (core.view, core.active)
         if behind and core.active and core.new_view is not None:
             answers.append(core.new_view)
-        elif not core.active and core.me in core.view_changes and status.view <= core.view:
-            answers.append(core.view_changes[core.me])
+        elif not core.active and me in core.view_changes and status.view <= core.view:
+            answers.append(core.view_changes[me])
         if status.final < core.final.number or (behind and core.active and core.new_view is None):
-            committed = self._final_block()
+            committed = self.decided(Committed, core.codec.decode_finality)
             if committed is not None:
                 answers.append(committed)
         if status.view <= core.view and core.active:
-            answers += self._votes_above(status)
+            answers += self._votes_above(status, me)
         answers += self.checkpoints.own_votes_above(status.low)[:HELP_CHECKPOINTS]
         if status.view > core.view or status.final > core.final.number:
             answers.append(self.status())
         return answers
 
-    def _final_block(self) -> Committed | None:
-        core = self.core
-        if core.final.number == core.start:
-            return None
-        certificate = core.chain.certificate(core.final.hash)
-        block = core.chain.block(core.final.hash)
-        if not certificate or block is None:
-            return None
-        try:
-            claims = core.codec.decode_finality(core.final, certificate).claims
-        except InvalidCertificate:
-            return None
-        return Committed(core.final, certificate, claims, block)
-
-    def _votes_above(self, status: Status) -> list[PbftMessage]:
+    def _votes_above(self, status: Status, me: int) -> list[PbftMessage]:
         """Our proposals and votes of this view above what the replica has finalised."""
         core = self.core
-        if core.me is None:
-            return []
         heights = sorted(height for height in core.voted if height > status.final)
         answers: list[PbftMessage] = []
         for height in heights[: HELP_PIPELINES * core.parameters.pipeline]:
             slot = core.slots.get(height)
-            prepare = slot.prepares.get(core.me) if slot is not None else None
+            prepare = slot.prepares.get(me) if slot is not None else None
             if slot is None or prepare is None or prepare.view != core.view:
                 continue
             block = core.chain.block(prepare.block_hash)
             lacks = status.tip < height or status.view < core.view
             if core.is_primary and height > core.base_height and block is not None and lacks:
-                answers.append(PrePrepare(core.view, block.header, core.me, prepare.claim, block))
+                answers.append(PrePrepare(core.view, block.header, me, prepare.claim, block))
             else:
                 answers.append(prepare)
-            commit = slot.commits.get(core.me)
+            commit = slot.commits.get(me)
             if commit is not None and commit.view == core.view:
                 answers.append(commit)
         return answers

@@ -15,6 +15,7 @@ from raclette.primitives.errors import DecodeError, InvalidCertificate, Misuse
 from raclette.primitives.hashing import sha256
 from raclette.primitives.rlp import Encodable, Item, as_bytes, as_list, bytes_to_int, int_to_bytes
 from raclette.primitives.signing import LOT_BYTES, NODE_ID_BYTES, SIGNATURE_BYTES, Claim, Lot
+from raclette.protocols.decided import read_decided
 from raclette.protocols.senate.messages import (
     Candidate,
     Commit,
@@ -317,13 +318,7 @@ class Codec:
         return self.make_round_change(u64(height), self.decode_justification(justification))
 
     def _committed(self, items: list[Item]) -> Committed:
-        header_item, certificate_item = expect(items, 2)
-        header, certificate = Header.decode(as_bytes(header_item)), as_bytes(certificate_item)
-        try:
-            finality = self.decode_finality(header, certificate)
-        except InvalidCertificate as error:
-            raise DecodeError(error.reason, error.detail) from error
-        return Committed(header, certificate, finality.claims)
+        return Committed(*read_decided(items, self.decode_finality))
 
     def _inquiry(self, items: list[Item]) -> Inquiry:
         return Inquiry(u64(expect(items, 1)[0]))

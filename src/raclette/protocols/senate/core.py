@@ -7,11 +7,10 @@ are given. Each changes state; at the end of an event the engine does all that t
 
 from typing import TypeVar
 
-from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.contract import EngineSetup
-from raclette.engine.effects import Accuse, Broadcast, Effect, Fetch, Persist, Send
-from raclette.primitives.signing import Claim
+from raclette.engine.effects import Accuse, Send
+from raclette.protocols.core import FinalisingCore
 from raclette.protocols.senate import records
 from raclette.protocols.senate.codec import Codec
 from raclette.protocols.senate.lottery import Ticket
@@ -33,8 +32,6 @@ from raclette.protocols.senate.statements import Statements
 
 # Accusations remembered so that each is made once; a forgotten one is only repeated.
 ACCUSED_MAX = 1_024
-# Blocks asked for at once: the locked one and the decided one.
-WANTED_MAX = 4
 
 V = TypeVar("V", bound=Vote)
 
@@ -76,30 +73,20 @@ class Work:
         return sum(other.beats(ticket) for other in self.entries.values())
 
 
-class Core:
+class Core(FinalisingCore):
     """See the module."""
 
     def __init__(self, setup: EngineSetup, parameters: Parameters) -> None:
+        super().__init__(setup)
         self.parameters = parameters
-        self.chain = setup.chain
-        self.signer = setup.signer
-        self.me = setup.signer.public_key
+        self.me = self.node_id
         self.active = setup.active
-        self.beneficiary = setup.beneficiary
         self.statements = Statements(setup.chain.chain_id, setup.chain.genesis.hash)
         self.codec = Codec(self.statements, parameters.seats)
-        self.now = 0
         # Who handed over the message at hand; empty if none is.
         self.peer = b""
-        self.final = setup.chain.finalized
         self.work = self.begin(self.final)
-        # Hashes of the bodies among our records, and of those to forget with the next record.
-        self.bodies: dict[bytes, int] = {}
-        self.stale_bodies: list[bytes] = []
-        # hash -> peer we asked last.
-        self.wanted: dict[bytes, bytes] = {}
         self._accused: dict[tuple[object, ...], None] = {}
-        self._effects: list[Effect] = []
 
     def begin(self, parent: Header) -> Work:
         """What is known of the height above a final block before anything was said."""
@@ -119,44 +106,21 @@ class Core:
 
     # --- effects --------------------------------------------------------------------------------------------------
 
-    def emit(self, effect: Effect) -> None:
-        """Append to this event's answer."""
-        self._effects.append(effect)
-
-    def take_effects(self) -> tuple[Effect, ...]:
-        """The answer, which is then empty again."""
-        effects = tuple(self._effects)
-        self._effects.clear()
-        return effects
-
-    def broadcast(self, message: SenateMessage) -> None:
-        """To all holders."""
-        self._effects.append(Broadcast(message))
-
     def tell_senate(self, message: SenateMessage) -> None:
         """SENATE-21: to the owners of this height's seats, and to nobody else."""
         for node, _ in self.work.senate.owners:
             if node != self.me:
-                self._effects.append(Send(node, message))
+                self.emit(Send(node, message))
 
     def keep_word(self) -> None:
-        """SENATE-30: before the message that depends on it. Forgetting old bodies rides along."""
-        for block_hash in self.stale_bodies:
-            self._effects.append(Persist(records.BODY + block_hash, None))
-        self.stale_bodies.clear()
-        self._effects.append(Persist(records.WORD, records.encode_word(self.work.word)))
+        """SENATE-30: before the message that depends on it."""
+        self.persist(records.WORD, records.encode_word(self.work.word))
 
     def keep_round(self) -> None:
         """SENATE-34: why our round began, before anybody hears that we are in it."""
         if self.work.justification is not None:
             message = self.codec.make_round_change(self.work.height, self.work.justification)
-            self._effects.append(Persist(records.ROUND, self.codec.encode(message)))
-
-    def keep_body(self, block: Block) -> None:
-        """Once per block."""
-        if block.hash not in self.bodies:
-            self.bodies[block.hash] = block.number
-            self._effects.append(Persist(records.BODY + block.hash, block.encoded))
+            self.persist(records.ROUND, self.codec.encode(message))
 
     def accuse(self, node: bytes, reason: str, evidence: bytes = b"") -> None:
         """Once per node, reason, height and round. SENATE-55: of one who holds no stake the messenger, for keys cost
@@ -169,16 +133,7 @@ class Core:
         self._accused[place] = None
         if len(self._accused) > ACCUSED_MAX:
             del self._accused[next(iter(self._accused))]
-        self._effects.append(Accuse(node, reason, evidence))
-
-    def want(self, block_hash: bytes, peer: bytes) -> None:
-        """Ask `peer` for a block, once; the repeat timer asks others."""
-        if block_hash in self.wanted or peer == self.me:
-            return
-        while len(self.wanted) >= WANTED_MAX:
-            self.wanted.pop(next(iter(self.wanted)))
-        self.wanted[block_hash] = peer
-        self._effects.append(Fetch(peer, block_hash))
+        self.emit(Accuse(node, reason, evidence))
 
     # --- who ------------------------------------------------------------------------------------------------------
 
@@ -193,10 +148,6 @@ class Core:
         return self.work.senate.stakes.get(self.me, 0) if self.active else 0
 
     # --- signed by us ---------------------------------------------------------------------------------------------
-
-    def sign(self, digest: bytes) -> Claim:
-        """Our claim over `digest`."""
-        return Claim(self.me, digest, self.signer.sign(digest))
 
     def own_vote(self, make: type[V], height: int, round_number: int, block_hash: bytes) -> V:
         """A PREPARE or COMMIT. The same bytes each time it is made: signatures are deterministic."""

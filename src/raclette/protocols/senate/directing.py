@@ -82,7 +82,7 @@ class Directing:
         if block is None:
             return
         work.word.wrote = block.hash
-        core.keep_body(block)
+        core.persist_body(block, block.number)
         core.keep_word()
         claim = core.sign(core.statements.candidate_digest(work.height, block.hash))
         candidate = Candidate(block.header, core.me, claim, core.statements.lots(block.header), block)

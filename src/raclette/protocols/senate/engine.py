@@ -16,10 +16,10 @@ from raclette.engine.contract import EngineSetup, Lookup
 from raclette.engine.effects import Effect, Fetch, Send
 from raclette.engine.events import BlockReceived, Event, Gathered, Pending, Received, Started, TimerFired
 from raclette.engine.message import Message
-from raclette.primitives.errors import DecodeError, InvalidHeader, NotYet, PeerFault
+from raclette.primitives.errors import DecodeError, InvalidHeader, PeerFault
 from raclette.primitives.hashing import ZERO_HASH
-from raclette.primitives.signing import Claim
-from raclette.primitives.units import MILLISECOND, SECOND
+from raclette.primitives.units import MILLISECOND
+from raclette.protocols.decided import DecidingEngine, check_clock, check_follows
 from raclette.protocols.parameters import parse_parameters
 from raclette.protocols.senate import records, timers
 from raclette.protocols.senate.core import Core
@@ -50,15 +50,15 @@ EARLY_BLOCKS_MAX = 16
 WITH_BLOCK = (Candidate.kind, Proposal.kind)
 
 
-class SenateEngine:
+class SenateEngine(DecidingEngine):
     """A holder that enters the lottery and votes with the seats it is drawn for; an observer if it holds nothing."""
 
     name = "senate"
-    needs_certificate = True
 
     def __init__(self, setup: EngineSetup) -> None:
         """Raises ConfigError for bad parameters, StoreDamaged for unreadable records."""
         self.core = core = Core(setup, parse_parameters(Parameters, setup.parameters))
+        super().__init__(core.codec)
         self.timers = Timers(core)
         self.directing = Directing(core, self._check_follows)
         self.rounds = Rounds(core, self._begin_round)
@@ -69,9 +69,6 @@ class SenateEngine:
         # Holders asked by way of `_inquire`.
         self._inquiries = 0
         self._restored = records.restore(core.codec, setup.records)
-        for key in setup.records:
-            if key.startswith(records.BODY):
-                core.bodies[key[len(records.BODY) :]] = 0
         self._restore_word()
         self._handlers: dict[type, Callable[[bytes, Any], None]] = {
             Entry: lambda _, message: self.directing.on_entry(message),
@@ -279,22 +276,13 @@ class SenateEngine:
 
     # --- what anybody may ask -------------------------------------------------------------------------------------
 
-    def encode(self, message: Message) -> bytes:
-        """To the wire, without a block's body."""
-        return self.core.codec.encode(message)
-
-    def decode(self, payload: bytes) -> Message:
-        """From the wire. Raises DecodeError."""
-        return self.core.codec.decode(payload)
-
     def check_header(self, header: Header, parent: Header, lookup: Lookup, now: int) -> None:
         """SENATE-13, SENATE-18, SENATE-19. Raises InvalidHeader."""
         self._check_follows(header, parent, now)
 
     def _check_follows(self, header: Header, parent: Header, now: int) -> None:
-        if header.number != parent.number + 1 or header.parent_hash != parent.hash:
-            raise InvalidHeader("header-number", f"{header.number} after {parent.number}")
-        if header.difficulty != 1 or header.mix_hash != ZERO_HASH or header.nonce != ZERO_NONCE:
+        check_follows(header, parent)
+        if header.mix_hash != ZERO_HASH or header.nonce != ZERO_NONCE:
             raise InvalidHeader("header-seal", "a block of senate carries no proof of work")
         try:
             extra, seed = read_extra(header), self.core.statements.seed_after(parent)
@@ -302,24 +290,7 @@ class SenateEngine:
             raise InvalidHeader(error.reason, error.detail) from error
         if extra.seed != seed:
             raise InvalidHeader("header-seed", "not the seed that the parent's director drew")
-        if header.timestamp < parent.timestamp:
-            raise InvalidHeader("header-time", f"{header.timestamp} is before the parent's {parent.timestamp}")
-        latest = now // SECOND + self.core.parameters.clock_drift_s
-        if header.timestamp > latest:
-            raise NotYet("header-early", f"{header.timestamp} is after {latest}")
-
-    def check_certificate(self, header: Header, certificate: bytes) -> tuple[Claim, ...]:
-        """SENATE-41: the director's lots, and the COMMITs of a quorum of the seats that the header commits to. That
-        these are the true seats shows when the parent's state is at hand. Raises InvalidCertificate."""
-        return self.core.codec.decode_finality(header, certificate).claims
-
-    def weight(self, header: Header) -> int:
-        """Every block counts the same: fork choice never decides anything here."""
-        return 1
-
-    def reward(self, number: int) -> int:
-        """No new money."""
-        return 0
+        check_clock(header, now, self.core.parameters.clock_drift_s)
 
     def validators(self) -> tuple[bytes, ...]:
         """SENATE-9: whoever holds a stake may be drawn for a seat of the next height, and may enter the lottery."""

@@ -80,8 +80,7 @@ class Finality:
         core.emit(Adopt(header.hash))
         core.emit(Finalize(header.hash, certificate))
         core.final = header
-        core.stale_bodies += [block_hash for block_hash, height in core.bodies.items() if height <= header.number]
-        core.bodies = {known: height for known, height in core.bodies.items() if height > header.number}
+        core.forget_bodies(header.number)
         core.wanted.clear()
 
     def _checked(self, block: Block) -> bool:

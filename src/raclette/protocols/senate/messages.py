@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple, TypeAlias
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.primitives.signing import Claim, Lot
+from raclette.protocols.decided import Decided
 
 Votes: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
@@ -166,22 +167,10 @@ class RoundChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
-    """A final block with its proof, for everybody: `certificate` is what the chain keeps beside the block."""
+class Committed(Decided):
+    """A quorum of seats has sent COMMIT; the claims begin with the director's lots."""
 
-    header: Header
-    certificate: bytes
-    proof: tuple[Claim, ...]
-    block: Block | None = None
     kind: ClassVar[str] = "committed"
-
-    def claims(self) -> tuple[Claim, ...]:
-        """The director's lots and the quorum's COMMITs."""
-        return self.proof
-
-    def with_block(self, block: Block) -> "Committed":
-        """The same with its body."""
-        return replace(self, block=block)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,18 @@ And one holds why its round began: perhaps nobody else has heard of it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from raclette.chain.block import Block
 from raclette.primitives import rlp
-from raclette.primitives.errors import DecodeError, StoreDamaged
+from raclette.primitives.errors import DecodeError
 from raclette.primitives.rlp import as_bytes, bytes_to_int, int_to_bytes
+from raclette.protocols.records import BODY, read_records
 from raclette.protocols.senate.codec import Codec, lock_items
 from raclette.protocols.senate.messages import Lock, RoundChange
 
 WORD = b"word"
 ROUND = b"round"
-BODY = b"body/"
 
 
 @dataclass
@@ -52,12 +53,7 @@ def encode_word(word: Word) -> bytes:
 def restore(codec: Codec, records: Mapping[bytes, bytes]) -> Restored:
     """Read everything back. Raises StoreDamaged naming the record."""
     state = Restored()
-    key = b""
-    try:
-        for key in sorted(records):
-            _read(codec, state, key, records[key])
-    except (DecodeError, ValueError) as error:
-        raise StoreDamaged(f"table consensus, key {key!r}: {error}") from error
+    read_records(records, partial(_read, codec, state))
     return state
 
 

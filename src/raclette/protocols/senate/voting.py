@@ -199,7 +199,7 @@ class Voting:
             core.want(block_hash, next(node for node, _ in votes if node != core.me))
             return False
         word.lock = Lock(word.round, block_hash, votes)
-        core.keep_body(block)
+        core.persist_body(block, block.number)
         core.keep_word()
         self.say_commit()
         return True

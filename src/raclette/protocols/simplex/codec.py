@@ -14,6 +14,7 @@ from raclette.primitives.errors import DecodeError, InvalidCertificate, Misuse
 from raclette.primitives.rlp import Encodable, Item, as_bytes, as_list, bytes_to_int, int_to_bytes
 from raclette.primitives.signing import SIGNATURE_BYTES, Claim
 from raclette.protocols.committee import Votes, decode_sender, decode_votes, encode_votes
+from raclette.protocols.decided import read_decided
 from raclette.protocols.simplex.messages import Finalized, Notarized, Proposal, Status, Vote, make_vote
 from raclette.protocols.simplex.statements import DUMMY_HASH, EXTRA_BYTES, Certificate, Committee, Phase, iteration_of
 from raclette.protocols.wire import expect, frame, read, u64
@@ -189,13 +190,7 @@ class Codec:
         return Notarized(certificate, self.claims_of(certificate))
 
     def _finalized(self, items: list[Item]) -> Finalized:
-        header_item, certificate_item = expect(items, 2)
-        header, certificate = Header.decode(as_bytes(header_item)), as_bytes(certificate_item)
-        try:
-            proof = self.decode_finality(header, certificate)
-        except InvalidCertificate as error:
-            raise DecodeError(error.reason, error.detail) from error
-        return Finalized(header, certificate, proof.claims)
+        return Finalized(*read_decided(items, self.decode_finality))
 
     def _status(self, items: list[Item]) -> Status:
         iteration, final, gap = (u64(item) for item in expect(items, 3))

@@ -4,21 +4,16 @@ The parts (voting, finality, recovery, timers) share one `Core`. None of them co
 state, and at the end of an event the engine does all that the new state allows.
 """
 
-from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.contract import EngineSetup
-from raclette.engine.effects import Accuse, Broadcast, Effect, Fetch, Persist
 from raclette.primitives import rlp
-from raclette.primitives.signing import Claim
+from raclette.protocols.core import CommitteeCore
 from raclette.protocols.simplex import records
 from raclette.protocols.simplex.codec import Codec
-from raclette.protocols.simplex.messages import Proposal, SimplexMessage, Vote, make_vote
+from raclette.protocols.simplex.messages import Proposal, Vote, make_vote
 from raclette.protocols.simplex.parameters import Parameters
 from raclette.protocols.simplex.records import Promises
 from raclette.protocols.simplex.statements import Certificate, Committee, Phase, iteration_of
-
-# Blocks we ask for and wait for at once: the highest notarized and the highest final one, and one more of each.
-WANTED_MAX = 4
 
 
 class Slot:
@@ -32,29 +27,19 @@ class Slot:
         self.refused = False
 
 
-class Core:
+class Core(CommitteeCore):
     """See the module. `final` is the last block we finalised, `final_iteration` the one it was proposed in."""
 
+    committee: Committee
+
     def __init__(self, setup: EngineSetup, parameters: Parameters) -> None:
+        # SIM-7: `me`. SIM-40: `persist`. SIM-70: `frame`. SIM-74: `start`.
+        super().__init__(setup, Committee(parameters.node_ids, setup.chain.chain_id, parameters.weights))
         self.parameters = parameters
-        self.chain = setup.chain
-        self.signer = setup.signer
-        self.beneficiary = setup.beneficiary
-        # SIM-70: the engine around this one.
-        self.frame = setup.frame
-        self.committee = Committee(parameters.node_ids, setup.chain.chain_id, parameters.weights)
-        # SIM-74: the number of the block that we start from; nothing at or below it is ours to vote on.
-        self.start = setup.chain.genesis.number
         self.codec = Codec(self.committee, self.start)
-        number = self.committee.numbers.get(setup.signer.public_key)
-        # SIM-7: without a vote (not a validator, or told to watch), a node only follows certificates.
-        self.me: int | None = number if setup.active else None
-        self.now = 0
-        self._effects: list[Effect] = []
 
         # The iteration we are in, and what we said there: our promises.
         self.promises = Promises()
-        self.final = setup.chain.finalized
         self.final_iteration = self.iteration_of(self.final)
         # Finalization of `final` itself, if we hold one: what a proposal on top of it shows.
         self.final_proof: Certificate | None = None
@@ -65,63 +50,18 @@ class Core:
         # (iteration, phase) whose votes changed in this event.
         self.touched: dict[tuple[int, Phase], None] = {}
 
-        # hash -> peer we asked last.
-        self.wanted: dict[bytes, bytes] = {}
-        # hash -> iteration of the blocks above the last final one whose bodies are among our records.
-        self.bodies: dict[bytes, int] = {}
-        self._stale: list[bytes] = []
         # Events of this one handling, for the timers.
         self.progressed = False
 
     # --- effects --------------------------------------------------------------------------------------------------
 
-    def emit(self, effect: Effect) -> None:
-        """Append to this event's answer."""
-        self._effects.append(effect)
-
-    def take_effects(self) -> tuple[Effect, ...]:
-        """The answer, which is then empty again."""
-        effects = tuple(self._effects)
-        self._effects.clear()
-        return effects
-
-    def broadcast(self, message: SimplexMessage) -> None:
-        """To the other replicas."""
-        self._effects.append(Broadcast(message))
-
-    def persist(self, key: bytes, value: bytes) -> None:
-        """SIM-40: before the message that depends on it. Forgetting old records rides along with the next one."""
-        for old in self._stale:
-            self._effects.append(Persist(old, None))
-        self._stale.clear()
-        self._effects.append(Persist(key, value))
-
     def persist_promises(self) -> None:
         """Where we are and what we said there."""
         self.persist(records.STATE, records.encode_promises(self.promises))
 
-    def persist_body(self, block: Block) -> None:
-        """Once per block."""
-        if block.hash not in self.bodies:
-            self.bodies[block.hash] = self.iteration_of(block.header)
-            self.persist(records.BODY + block.hash, block.encoded)
-
     def persist_certificate(self, certificate: Certificate) -> None:
         """Until the iteration is final."""
         self.persist(records.proof_key(certificate), rlp.encode(self.codec.encode_certificate(certificate)))
-
-    def accuse(self, sender: int, reason: str, evidence: bytes = b"") -> None:
-        """A replica, by number."""
-        self._effects.append(Accuse(self.committee.ids[sender], reason, evidence))
-
-    def want(self, block_hash: bytes, peer: bytes) -> None:
-        """Ask `peer` for a block, once; `Recovery` asks others later."""
-        if block_hash in self.wanted:
-            return
-        while len(self.wanted) >= WANTED_MAX:
-            self.wanted.pop(next(iter(self.wanted)))
-        self.wanted[block_hash] = peer
-        self._effects.append(Fetch(peer, block_hash))
 
     def want_from(self, certificate: Certificate) -> None:
         """Ask one of those who signed it for its block: each of them has it, or is a liar."""
@@ -168,34 +108,11 @@ class Core:
             del self.slots[iteration]
         for book in (self.notarized, self.dummies):
             for iteration in [known for known in book if known <= final]:
-                self._stale.append(records.proof_key(book.pop(iteration)))
+                self.forget(records.proof_key(book.pop(iteration)))
         # By iteration, not by number: a block that is left behind on a branch may have any number.
-        for block_hash in [known for known, begun in self.bodies.items() if begun <= final]:
-            self.forget_body(block_hash)
-
-    def forget_body(self, block_hash: bytes) -> None:
-        """Of a block that nobody can need from us."""
-        del self.bodies[block_hash]
-        self._stale.append(records.BODY + block_hash)
-
-    def path_from_final(self, header: Header) -> list[Header] | None:
-        """Headers after `final` up to `header`, oldest first; None if `header` does not descend from it (or an
-        ancestor is not at hand)."""
-        path: list[Header] = []
-        step: Header | None = header
-        while step is not None and step.number > self.final.number:
-            path.append(step)
-            step = self.chain.header(step.parent_hash)
-        if step is None or step.hash != self.final.hash:
-            return None
-        path.reverse()
-        return path
+        self.forget_bodies(final)
 
     # --- our own statements ---------------------------------------------------------------------------------------
-
-    def sign(self, digest: bytes) -> Claim:
-        """Our claim over `digest`."""
-        return Claim(self.signer.public_key, digest, self.signer.sign(digest))
 
     def own_vote(self, phase: Phase, iteration: int, block_hash: bytes, me: int) -> Vote:
         """The same bytes each time it is made: signatures are deterministic."""

@@ -9,6 +9,7 @@ from typing import ClassVar, TypeAlias
 from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.primitives.signing import Claim
+from raclette.protocols.decided import Decided
 from raclette.protocols.simplex.statements import DUMMY_HASH, Certificate, Phase, iteration_of
 
 
@@ -105,22 +106,10 @@ class Notarized:
 
 
 @dataclass(frozen=True, slots=True)
-class Finalized:
-    """A final block with its proof, for everybody: `certificate` is what the chain keeps beside the block."""
+class Finalized(Decided):
+    """A quorum has sent FINALIZE."""
 
-    header: Header
-    certificate: bytes
-    proof: tuple[Claim, ...]
-    block: Block | None = None
     kind: ClassVar[str] = "finalized"
-
-    def claims(self) -> tuple[Claim, ...]:
-        """The quorum's FINALIZE signatures."""
-        return self.proof
-
-    def with_block(self, block: Block) -> "Finalized":
-        """The same with its body."""
-        return replace(self, block=block)
 
 
 @dataclass(frozen=True, slots=True)

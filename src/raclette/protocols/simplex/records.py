@@ -7,18 +7,19 @@ is final, and a notarized block must be found again.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from raclette.chain.block import Block
 from raclette.primitives import rlp
-from raclette.primitives.errors import DecodeError, StoreDamaged
+from raclette.primitives.errors import DecodeError
 from raclette.primitives.rlp import as_bytes, bytes_to_int, int_to_bytes
+from raclette.protocols.records import BODY, read_records
 from raclette.protocols.simplex.codec import Codec
 from raclette.protocols.simplex.statements import Certificate, Phase
 from raclette.protocols.wire import expect, u64
 
 STATE = b"state"
 PROOF = b"proof/"
-BODY = b"body/"
 
 
 @dataclass
@@ -62,12 +63,7 @@ def encode_promises(promises: Promises) -> bytes:
 def restore(codec: Codec, records: Mapping[bytes, bytes]) -> Restored:
     """Read everything back. Raises StoreDamaged naming the record."""
     state = Restored()
-    key = b""
-    try:
-        for key in sorted(records):
-            _read(codec, state, key, records[key])
-    except (DecodeError, ValueError) as error:
-        raise StoreDamaged(f"table consensus, key {key!r}: {error}") from error
+    read_records(records, partial(_read, codec, state))
     state.blocks.sort(key=lambda block: (block.number, block.hash))
     state.certificates.sort(key=lambda certificate: certificate.iteration)
     return state

@@ -4,8 +4,8 @@ The paper's network loses nothing. Ours does, so a replica that is stuck says wh
 lacks sends exactly that. Answers are bounded per peer and period.
 """
 
-from raclette.engine.effects import Fetch, Send
-from raclette.primitives.errors import InvalidCertificate, PeerFault
+from raclette.primitives.errors import PeerFault
+from raclette.protocols.helping import Helping
 from raclette.protocols.simplex.core import Core
 from raclette.protocols.simplex.finality import Finality
 from raclette.protocols.simplex.messages import Finalized, SimplexMessage, Status
@@ -20,20 +20,16 @@ HELP_VOTES = 8
 IDLE_TICKS = 16
 
 
-class Recovery:
+class Recovery(Helping[Status]):
     """See the module."""
 
     def __init__(self, core: Core, voting: Voting, finality: Finality, period: int) -> None:
+        super().__init__(core, period)
         self.core = core
         self.voting = voting
         self.finality = finality
-        # Nanoseconds between repetitions.
-        self.period = period
-        # replica -> when we last answered its status.
-        self._helped: dict[int, int] = {}
         self._idle_ticks = 0
         self._at_tick = (-1, -1)
-        self._asked = 0
 
     # --- asking ---------------------------------------------------------------------------------------------------
 
@@ -45,21 +41,10 @@ class Recovery:
         self._at_tick = here
         self._idle_ticks += 1
         if core.wanted and stuck:
-            self._ask_again()
+            core.ask_again()
         if core.me is not None and (stuck or self._idle_ticks >= IDLE_TICKS):
             self._idle_ticks = 0
             core.broadcast(self.status())
-
-    def _ask_again(self) -> None:
-        core = self.core
-        for block_hash in list(core.wanted):
-            self._asked += 1
-            peer = core.committee.ids[self._asked % core.committee.size]
-            if peer == core.signer.public_key:
-                self._asked += 1
-                peer = core.committee.ids[self._asked % core.committee.size]
-            core.wanted[block_hash] = peer
-            core.emit(Fetch(peer, block_hash))
 
     def status(self) -> Status:
         """Where we stand."""
@@ -71,24 +56,12 @@ class Recovery:
 
     # --- answering ------------------------------------------------------------------------------------------------
 
-    def on_status(self, peer: bytes, status: Status) -> None:
-        """Send what this replica lacks and we have."""
-        core = self.core
-        sender = core.committee.numbers.get(peer)
-        if core.me is None or sender is None or sender == core.me:
-            return
-        # SIM-53: one answer per peer and half period.
-        if core.now - self._helped.get(sender, -self.period) < self.period // 2:
-            return
-        self._helped[sender] = core.now
-        for message in self._answers(status, core.me):
-            core.emit(Send(peer, message))
-
-    def _answers(self, status: Status, me: int) -> list[SimplexMessage]:
+    def answers(self, status: Status, me: int) -> list[SimplexMessage]:
+        """SIM-53."""
         core = self.core
         answers: list[SimplexMessage] = []
         if status.final < core.final_iteration:
-            final = self._final_block()
+            final = self.decided(Finalized, core.codec.decode_finality)
             if final is not None:
                 answers.append(final)
         answers += self._certificates_from(max(status.gap, core.final_iteration + 1), status.iteration)
@@ -97,20 +70,6 @@ class Recovery:
         if status.iteration > core.iteration or status.final > core.final_iteration:
             answers.append(self.status())
         return answers
-
-    def _final_block(self) -> Finalized | None:
-        core = self.core
-        if core.final.number == core.start:
-            return None
-        certificate = core.chain.certificate(core.final.hash)
-        block = core.chain.block(core.final.hash)
-        if not certificate or block is None:
-            return None
-        try:
-            claims = core.codec.decode_finality(core.final, certificate).claims
-        except InvalidCertificate:
-            return None
-        return Finalized(core.final, certificate, claims, block)
 
     def _certificates_from(self, gap: int, theirs: int) -> list[SimplexMessage]:
         """From the first iteration of which they know nothing; and the last one, which takes them to ours."""

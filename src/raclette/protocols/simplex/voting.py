@@ -247,7 +247,7 @@ class Voting:
         """Record our vote, on disk first; the caller then sends it."""
         core = self.core
         # SIM-14: the block, then the promise, then the word.
-        core.persist_body(block)
+        core.persist_body(block, core.iteration_of(block.header))
         core.promises.voted = block.hash
         core.persist_promises()
         vote = core.own_vote(Phase.NOTARIZED, core.iteration, block.hash, me)

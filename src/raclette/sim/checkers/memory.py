@@ -13,10 +13,9 @@ from raclette.node.conduct import EVIDENCE_COUNT_MAX
 from raclette.node.gate import CLAIMS_REMEMBERED, NodeGate
 from raclette.node.node import Node
 from raclette.primitives.units import SECOND
-from raclette.protocols.pbft.core import WANTED_MAX
+from raclette.protocols.core import WANTED_MAX
 from raclette.protocols.pbft.engine import PbftEngine
 from raclette.protocols.pbft.ordering import ACCUSED_MAX
-from raclette.protocols.simplex.core import WANTED_MAX as SIMPLEX_WANTED_MAX
 from raclette.protocols.simplex.engine import SimplexEngine
 from raclette.protocols.simplex.voting import ACCUSED_MAX as SIMPLEX_ACCUSED_MAX
 from raclette.sim.checkers.contract import Base, Subject
@@ -90,7 +89,7 @@ def simplex_sizes(node: Node) -> Iterable[Size]:
     yield Size("simplex.notarized", len(core.notarized), since)
     yield Size("simplex.dummies", len(core.dummies), since)
     yield Size("simplex.bodies", len(core.bodies), since)
-    yield Size("simplex.wanted", len(core.wanted), SIMPLEX_WANTED_MAX)
+    yield Size("simplex.wanted", len(core.wanted), WANTED_MAX)
     yield Size("simplex.accused", len(engine.voting.accused), SIMPLEX_ACCUSED_MAX)
 
 

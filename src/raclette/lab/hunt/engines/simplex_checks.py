@@ -16,7 +16,7 @@ from raclette.lab.hunt.engines.pbft_checks import require_quorum
 from raclette.lab.hunt.engines.world import Checker, Replica, Violation
 from raclette.primitives.errors import InvalidCertificate
 from raclette.primitives.signing import Claim
-from raclette.protocols.simplex.core import WANTED_MAX
+from raclette.protocols.core import WANTED_MAX
 from raclette.protocols.simplex.evidence import check_evidence
 from raclette.protocols.simplex.messages import BlockVote, Notarized, Proposal, Vote
 from raclette.protocols.simplex.statements import Phase, iteration_of
