@@ -66,7 +66,6 @@ class Sync:
         self._chases = Chases(
             chain, engine, random, total_weight, self.limits, bare, queue=self._queue, requests=self._requests
         )
-        self._fetches = self._chases.fetches
         self._orphans = OrphanPool(self.limits)
         self._retry_at: int | None = None
         self._starting: int | None = None
@@ -89,7 +88,7 @@ class Sync:
             "peers": len(self._peers),
             "wanted": len(self._queue),
             "held": len(self._chases.main.held) if self._chases.main else 0,
-            "fetches": len(self._fetches),
+            "fetches": len(self._chases.fetches),
             "requests": len(self._requests),
             "orphans": len(self._orphans),
         }
@@ -207,7 +206,7 @@ class Sync:
     def imported(self, now: int, block_hash: bytes) -> Effects:
         """This block is in the tree, whoever brought it."""
         self._queue.remove(block_hash)
-        self._fetches.pop(block_hash, None)
+        self._chases.fetches.pop(block_hash, None)
         for orphan in self._orphans.take_children(block_hash):
             self._import_orphan(now, orphan.peer, orphan.block, orphan.certificate)
         self._import_ready(block_hash)

@@ -51,9 +51,10 @@ def node_sizes(node: Node) -> Iterable[Size]:
         yield Size(f"gossip.{topic.value}.seen", len(tree.seen), gossip.limits.topics[topic].seen_max)
         yield Size(f"gossip.{topic.value}.missing", len(tree.missing), gossip.limits.missing_max)
     sync = node.sync._sync
-    yield Size("sync.headers", len(sync._queue), sync.limits.headers_max)
-    yield Size("sync.fetches", len(sync._fetches), sync.limits.fetches_max)
-    yield Size("sync.orphans", len(sync._orphans), sync.limits.orphans_max)
+    kept = sync.stats()
+    yield Size("sync.headers", kept["wanted"], sync.limits.headers_max)
+    yield Size("sync.fetches", kept["fetches"], sync.limits.fetches_max)
+    yield Size("sync.orphans", kept["orphans"], sync.limits.orphans_max)
 
 
 def pbft_sizes(node: Node) -> Iterable[Size]:
