@@ -218,8 +218,8 @@ def test_a_new_view_is_mutated_only_by_its_own_primary() -> None:
     _, forger = forger_after_a_run()
     assert forger.me is not None
     view = forger.committee.size * 5 + (forger.me + 1) % forger.committee.size
-    change = forger.view_change(view, None, None, forger.me)
-    foreign = forger.new_view(view, (change,))
+    change = forger.core.own_view_change(view, None, None, forger.me)
+    foreign = forger.core.own_new_view(view, (change,))
     assert isinstance(foreign, NewView)
     assert forger.mutate(foreign, Random(1)) is None
     assert forger.twist(foreign, Random(1)) is None

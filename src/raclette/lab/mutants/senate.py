@@ -8,15 +8,16 @@ from raclette.lab.mutants.contract import Mutant
 from raclette.lab.mutants.planting import PROGRESS, SAFETY, Swap, mutant
 from raclette.primitives.hashing import sha256
 from raclette.primitives.signing import Claim, Lot
+from raclette.protocols.decided import Decided
 from raclette.protocols.senate.codec import Codec, reason_of
 from raclette.protocols.senate.engine import SenateEngine
-from raclette.protocols.senate.messages import Candidate, Committed, Entry, Proposal, Vote, Votes
+from raclette.protocols.senate.messages import Candidate, Entry, Proposal, Vote, Votes
 from raclette.protocols.senate.rounds import Rounds
 from raclette.protocols.senate.statements import Statements
 from raclette.protocols.senate.voting import Voting
 
 FAIRNESS = ("seed", "lots", *SAFETY)
-_candidate, _proposal, _committed = Candidate.claims, Proposal.claims, Committed.claims
+_candidate, _proposal, _decided = Candidate.claims, Proposal.claims, Decided.claims
 _quorum, _say_timeout, _is_right = Voting.quorum, Rounds.say_timeout, Voting._is_right
 _advance, _is_valid = Rounds.advance, Rounds.is_valid
 _make_proposal = Voting._make_proposal
@@ -133,7 +134,7 @@ MUTANTS: tuple[Mutant, ...] = (
             Swap(Entry, "claims", lambda self: ()),
             Swap(Candidate, "claims", lambda self: _without_lots(_candidate(self))),
             Swap(Proposal, "claims", lambda self: _without_lots(_proposal(self))),
-            Swap(Committed, "claims", lambda self: _without_lots(_committed(self))),
+            Swap(Decided, "claims", lambda self: _without_lots(_decided(self))),
         ),
     ),
     mutant(

@@ -98,3 +98,15 @@ class Core(CommitteeCore):
         """As `own_prepare`."""
         digest = self.committee.checkpoint_digest(height, block_hash)
         return CheckpointVote(height, block_hash, me, self.sign(digest))
+
+    def own_view_change(
+        self, view: int, checkpoint: Certificate | None, prepared: Certificate | None, me: int
+    ) -> ViewChange:
+        """As `own_prepare`."""
+        digest = self.committee.view_change_digest(self.codec.view_change_content(view, checkpoint, prepared))
+        return self.codec.make_view_change(view, checkpoint, prepared, me, self.sign(digest).signature)
+
+    def own_new_view(self, view: int, changes: tuple[ViewChange, ...]) -> NewView:
+        """As `own_prepare`."""
+        digest = self.committee.new_view_digest(view, b"".join(change.claim.signature for change in changes))
+        return self.codec.make_new_view(view, changes, self.sign(digest).signature)

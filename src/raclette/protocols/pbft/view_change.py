@@ -19,9 +19,7 @@ class ViewChanging:
         core = self.core
         if core.me is None:
             return
-        content = core.codec.view_change_content(view, core.checkpoint, core.prepared)
-        signature = core.sign(core.committee.view_change_digest(content)).signature
-        change = core.codec.make_view_change(view, core.checkpoint, core.prepared, core.me, signature)
+        change = core.own_view_change(view, core.checkpoint, core.prepared, core.me)
         core.view = view
         core.active = False
         core.tip = None
@@ -79,9 +77,7 @@ class ViewChanging:
             return
         # PBFT-31: the primary of the new view shows why it exists.
         view_changes = tuple(core.view_changes[sender] for sender in core.committee.fewest(senders))
-        signatures = b"".join(change.claim.signature for change in view_changes)
-        signature = core.sign(core.committee.new_view_digest(core.view, signatures)).signature
-        message = core.codec.make_new_view(core.view, view_changes, signature)
+        message = core.own_new_view(core.view, view_changes)
         self._enter(message)
         core.broadcast(message)
 

@@ -206,13 +206,7 @@ class PbftTrickster(Mind[Core]):
             prepared = Certificate(view - 1, height, block_hash, ((self.me, claim.signature),))
         elif name == "later-view":
             view += self.random.choice((1, 2, 1_000_000))
-        return self._make_change(view, checkpoint, prepared)
-
-    def _make_change(self, view: int, checkpoint: Certificate | None, prepared: Certificate | None) -> ViewChange:
-        core = self.core
-        content = core.codec.view_change_content(view, checkpoint, prepared)
-        signature = core.sign(core.committee.view_change_digest(content)).signature
-        return core.codec.make_view_change(view, checkpoint, prepared, self.me, signature)
+        return self.core.own_view_change(view, checkpoint, prepared, self.me)
 
     def _false_new_view(self, name: str, message: NewView) -> NewView:
         core = self.core
@@ -220,7 +214,7 @@ class PbftTrickster(Mind[Core]):
         for sender, change in self.changes.get(message.view, {}).items():
             if sender != self.me:
                 known[sender] = change
-        known[self.me] = self._make_change(message.view, None, None)
+        known[self.me] = core.own_view_change(message.view, None, None, self.me)
         everybody = list(known.values())
         if name == "small-quorum":
             chosen = [known[self.me]]
@@ -230,7 +224,7 @@ class PbftTrickster(Mind[Core]):
             others = self.random.sample([change for change in everybody if change.sender != self.me], len(everybody))
             chosen = [known[self.me], *others[: core.committee.quorum - 1]]
             chosen.sort(key=lambda change: change.sender)
-        return self._make_new_view(message.view, chosen)
+        return core.own_new_view(message.view, tuple(chosen))
 
     def _second_new_view(self, first: NewView) -> NewView:
         """From a quorum that shows another block prepared than the first one did, if there is one: those who know
@@ -244,18 +238,13 @@ class PbftTrickster(Mind[Core]):
         start = core.chain.genesis
         before = choose_base(first.view_changes, start)[:2]
         quorums = [
-            (self._make_change(view, None, prepared), *chosen)
+            (core.own_view_change(view, None, prepared, self.me), *chosen)
             for prepared in (own[0], max(own, key=_rank_of))
             for chosen in (others[:size], others[len(others) - size :])
         ]
         different = [changes for changes in quorums if choose_base(changes, start)[:2] != before]
         changes = sorted(self.random.choice(different or quorums), key=lambda change: change.sender)
-        return self._make_new_view(view, changes)
-
-    def _make_new_view(self, view: int, changes: Sequence[ViewChange]) -> NewView:
-        core = self.core
-        digest = core.committee.new_view_digest(view, b"".join(change.claim.signature for change in changes))
-        return core.codec.make_new_view(view, tuple(changes), core.sign(digest).signature)
+        return core.own_new_view(view, tuple(changes))
 
     def retorts(self, name: str, message: Message) -> Sequence[Message]:
         core = self.core

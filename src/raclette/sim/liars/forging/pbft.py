@@ -98,25 +98,10 @@ class PbftForger(NumberedForger):
             claim = core.own_prepare(message.view, message.header.number, message.header.hash, me).claim
             return replace(message, sender=me, claim=claim)
         if isinstance(message, ViewChange):
-            return self.view_change(message.view, message.checkpoint, message.prepared, me)
+            return core.own_view_change(message.view, message.checkpoint, message.prepared, me)
         if isinstance(message, NewView):
-            return self.new_view(message.view, message.view_changes)
+            return core.own_new_view(message.view, message.view_changes)
         return None
-
-    def view_change(
-        self, view: int, checkpoint: Certificate | None, prepared: Certificate | None, sender: int
-    ) -> ViewChange:
-        """Signed by us, whoever `sender` is."""
-        codec = self.core.codec
-        content = codec.view_change_content(view, checkpoint, prepared)
-        signature = self.core.sign(self.committee.view_change_digest(content)).signature
-        return codec.make_view_change(view, checkpoint, prepared, sender, signature)
-
-    def new_view(self, view: int, changes: tuple[ViewChange, ...]) -> NewView:
-        """Signed by us, whoever the primary of `view` is."""
-        signatures = b"".join(change.claim.signature for change in changes)
-        signature = self.core.sign(self.committee.new_view_digest(view, signatures)).signature
-        return self.core.codec.make_new_view(view, changes, signature)
 
     # --- small steps ----------------------------------------------------------------------------------------------
 
@@ -173,7 +158,7 @@ class PbftForger(NumberedForger):
             changes = {change.sender: change for change in message.view_changes}
             changes |= {sender: change for (view, sender), change in self.changes.items() if view == message.view}
             chosen = random.sample([changes[sender] for sender in sorted(changes)], self.committee.quorum)
-            return self.new_view(message.view, tuple(sorted(chosen, key=lambda change: change.sender)))
+            return self.core.own_new_view(message.view, tuple(sorted(chosen, key=lambda change: change.sender)))
         else:
             return None
         return self.signed(changed)
@@ -205,6 +190,6 @@ class PbftForger(NumberedForger):
             case 3:
                 return Status(view, True, height, height, height)
             case 4:
-                return self.view_change(view + 1, core.checkpoint, core.prepared, me)
+                return core.own_view_change(view + 1, core.checkpoint, core.prepared, me)
             case _:
                 return core.own_prepare(view, height, block_hash, me)

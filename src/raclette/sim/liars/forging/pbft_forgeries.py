@@ -134,8 +134,8 @@ def _crossed(forger: "PbftForger", me: int, random: Random) -> Forged | None:
 def _invented_change(forger: "PbftForger", me: int, random: Random) -> Forged | None:
     core = forger.core
     view = _own_view(forger, me)
-    changes = tuple(forger.view_change(view, None, None, number) for number in range(core.committee.quorum))
-    return _said(forger, "new-view-in-others-names", forger.new_view(view, changes), refused=True)
+    changes = tuple(core.own_view_change(view, None, None, number) for number in range(core.committee.quorum))
+    return _said(forger, "new-view-in-others-names", core.own_new_view(view, changes), refused=True)
 
 
 def _own_view(forger: "PbftForger", me: int) -> int:
@@ -146,7 +146,7 @@ def _own_view(forger: "PbftForger", me: int) -> int:
 
 def _hidden(forger: "PbftForger", me: int, random: Random) -> Forged | None:
     core = forger.core
-    change = forger.view_change(core.view + 1, core.checkpoint, None, me)
+    change = core.own_view_change(core.view + 1, core.checkpoint, None, me)
     return _said(forger, "hides-what-it-prepared", change, refused=False)
 
 
@@ -157,20 +157,22 @@ def _stale(forger: "PbftForger", me: int, random: Random) -> Forged | None:
         return None
     prepared, checkpoint = random.choice(old), random.choice(checkpoints) if checkpoints else None
     view = max(forger.core.view, prepared.view) + 1
-    return _said(forger, "stale-certificate", forger.view_change(view, checkpoint, prepared, me), refused=False)
+    return _said(
+        forger, "stale-certificate", forger.core.own_view_change(view, checkpoint, prepared, me), refused=False
+    )
 
 
 def _far_view(forger: "PbftForger", me: int, random: Random) -> Forged | None:
     core = forger.core
-    change = forger.view_change(core.view + FAR, core.checkpoint, core.prepared, me)
+    change = core.own_view_change(core.view + FAR, core.checkpoint, core.prepared, me)
     return _said(forger, "far-view-change", change, refused=False)
 
 
 def _alone(forger: "PbftForger", me: int, random: Random) -> Forged | None:
     view = _own_view(forger, me)
-    own = forger.view_change(view, forger.core.checkpoint, None, me)
+    own = forger.core.own_view_change(view, forger.core.checkpoint, None, me)
     count = random.choice((1, forger.committee.quorum))
-    return _said(forger, "new-view-from-itself", forger.new_view(view, (own,) * count), refused=False)
+    return _said(forger, "new-view-from-itself", forger.core.own_new_view(view, (own,) * count), refused=False)
 
 
 def _mixed(forger: "PbftForger", me: int, random: Random) -> Forged | None:
@@ -178,7 +180,11 @@ def _mixed(forger: "PbftForger", me: int, random: Random) -> Forged | None:
     latest = {sender: change for (_, sender), change in forger.changes.items()}
     changes = tuple(latest[sender] for sender in sorted(latest))[: forger.committee.quorum]
     view = _own_view(forger, me)
-    return _said(forger, "new-view-of-other-views", forger.new_view(view, changes), refused=False) if changes else None
+    return (
+        _said(forger, "new-view-of-other-views", forger.core.own_new_view(view, changes), refused=False)
+        if changes
+        else None
+    )
 
 
 def _checkpoint(forger: "PbftForger", me: int, random: Random) -> Forged | None:
