@@ -8,25 +8,21 @@ to everybody: then honest nodes hold both signatures and must keep them as evide
 `twins` equivocate without knowing the protocol; this one does what twins do only by luck.
 """
 
+from collections.abc import Sequence
+
 from raclette.engine.message import Message
-from raclette.node.host import Delivered, HostedNode, HostEffect, NodeEvent, Transmit
-from raclette.primitives.randomness import Random
+from raclette.node.host import HostedNode, HostEffect, Transmit
+from raclette.sim.liars.by_rounds import LiarByRounds
 from raclette.sim.liars.contract import LiarKind, Parameter, Scene
-from raclette.sim.liars.forging import FORGERS, Forger, Round, make_forger
-from raclette.sim.liars.liar import Liar
-
-# Rounds whose draw is remembered: messages of a round are repeated for a while, not for ever.
-_ROUNDS_MAX = 256
+from raclette.sim.liars.forging import FORGERS, Forger, make_forger
 
 
-class Equivocate(Liar):
+class Equivocate(LiarByRounds[tuple[bool, bool]]):
     """`right` are the peers (node ids) who hear the rival of everything that has one; `plot` is shared by all who
-    conspire."""
+    conspire. A mood is whether we lie in a round, and whether openly."""
 
     def __init__(self, inner: HostedNode, forger: Forger, scene: Scene) -> None:
-        super().__init__(inner)
-        self.forger = forger
-        self._random: Random = scene.random
+        super().__init__(inner, forger, scene)
         self._lie, self._open = scene.parameters["lie_percent"], scene.parameters["open_percent"]
         plot = scene.plot
         if "right" not in plot:
@@ -35,44 +31,14 @@ class Equivocate(Liar):
             plot["book"] = {}
         self.right: frozenset[bytes] = plot["right"]
         self._book = plot["book"]
-        # Whether we lie in a round, and whether openly.
-        self._rounds: dict[Round, tuple[bool, bool]] = {}
 
-    def handle(self, event: NodeEvent) -> tuple[HostEffect, ...]:
-        if isinstance(event, Delivered):
-            self.forger.hear(event)
-        return super().handle(event)
-
-    def twist(self, now: int, effects: tuple[HostEffect, ...]) -> tuple[HostEffect, ...]:
-        out: list[HostEffect] = []
-        for effect in effects:
-            out += self._split(effect) if isinstance(effect, Transmit) else [effect]
-        return tuple(out)
-
-    def _split(self, effect: Transmit) -> list[HostEffect]:
-        message = self.forger.open(effect.frame)
-        if message is None:
-            return [effect]
-        lies, openly = self._mood(message)
-        rival = self.forger.rival(message, self._book, self._random) if lies else None
+    def lie(self, effect: Transmit, message: Message) -> Sequence[HostEffect]:
+        random = self._random
+        lies, openly = self.mood(message, lambda: (random.chance(self._lie, 100), random.chance(self._open, 100)))
+        rival = self.forger.rival(message, self._book, random) if lies else None
         if rival is None:
             return [effect]
-        if openly:
-            return [effect, self.forger.wrap(effect.peers, rival)]
-        left = tuple(peer for peer in effect.peers if peer not in self.right)
-        right = tuple(peer for peer in effect.peers if peer in self.right)
-        told: list[HostEffect] = [effect._replace(peers=left)] if left else []
-        return [*told, self.forger.wrap(right, rival)] if right else told
-
-    def _mood(self, message: Message) -> tuple[bool, bool]:
-        place = self.forger.round_of(message)
-        mood = self._rounds.get(place)
-        if mood is None:
-            mood = (self._random.chance(self._lie, 100), self._random.chance(self._open, 100))
-            self._rounds[place] = mood
-            if len(self._rounds) > _ROUNDS_MAX:
-                del self._rounds[next(iter(self._rounds))]
-        return mood
+        return [effect, self.forger.wrap(effect.peers, rival)] if openly else self.split(effect, self.right, rival)
 
 
 def _make(scene: Scene) -> HostedNode:
