@@ -10,10 +10,9 @@ from typing import TypeVar
 
 from raclette.chain.block import Block
 from raclette.chain.header import Header
-from raclette.chain.ledger import StateReader
-from raclette.chain.roll import Member
 from raclette.engine.contract import Draft
 from raclette.primitives.errors import Misuse, UnknownParent
+from raclette.sim.stateless import Stateless
 
 GAS_LIMIT = 30_000_000
 T = TypeVar("T")
@@ -40,7 +39,7 @@ class Register:
         return slot
 
 
-class LightChain:
+class LightChain(Stateless):
     """One node's view (`engine.contract.ChainView`). Nothing is ever pending; engines mine empty blocks."""
 
     __slots__ = (
@@ -75,37 +74,6 @@ class LightChain:
     def block(self, block_hash: bytes) -> Block | None:
         """The same, with its (empty) body."""
         return None if self.header(block_hash) is None else self._blocks[self._slots[block_hash]]
-
-    def canonical(self, number: int) -> Header | None:
-        """The block at `number` on the head's branch."""
-        header: Header | None = self.head
-        while header is not None and header.number > number:
-            header = self.header(header.parent_hash)
-        return header if header is not None and header.number == number else None
-
-    def certificate(self, block_hash: bytes) -> bytes:
-        """There are none."""
-        return b""
-
-    def state(self, block_hash: bytes) -> StateReader:
-        """Raises Misuse: there is no state here."""
-        raise Misuse("a light chain has no state; this engine needs the full fidelity")
-
-    def members(self, block_hash: bytes) -> tuple[Member, ...]:
-        """There is no roll here."""
-        return ()
-
-    def pending_from(self, account: bytes) -> bool:
-        """There are no accounts here."""
-        return False
-
-    def sends(self, block_hash: bytes, account: bytes) -> bool:
-        """There are no accounts here."""
-        return False
-
-    def has_pending(self, parent: Header) -> bool:
-        """Never."""
-        return False
 
     def build(self, parent: Header, draft: Draft) -> Block:
         """An empty block on `parent`."""

@@ -1,60 +1,30 @@
 """A light chain for one group of miners: headers, and which is the head. Blocks are empty and nothing is executed."""
 
+from collections.abc import Callable
+
 from raclette.chain.block import Block
 from raclette.chain.header import Header
-from raclette.chain.ledger import StateReader
-from raclette.chain.roll import Member
 from raclette.engine.contract import Draft
-from raclette.primitives.errors import Misuse, UnknownParent
+from raclette.primitives.errors import UnknownParent
+from raclette.sim.stateless import Stateless
 
 # Headers kept, twice this at most: more than the fork choice's window, and deeper than any race here goes.
 KEPT = 4_096
 
 
-class View:
+class View(Stateless):
     """Implements `engine.ChainView`."""
 
     def __init__(self, genesis: Header, chain_id: int) -> None:
         self.chain_id = chain_id
         self.genesis = self.head = self.finalized = genesis
         self._headers: dict[bytes, Header] = {genesis.hash: genesis}
-        self.header = self._headers.get
+        self.header: Callable[[bytes], Header | None] = self._headers.get
 
     def block(self, block_hash: bytes) -> Block | None:
         """With its empty body."""
         header = self.header(block_hash)
         return None if header is None else Block(header)
-
-    def canonical(self, number: int) -> Header | None:
-        """On the head's branch, as far as it is kept."""
-        header: Header | None = self.head
-        while header is not None and header.number > number:
-            header = self.header(header.parent_hash)
-        return header if header is not None and header.number == number else None
-
-    def certificate(self, block_hash: bytes) -> bytes:
-        """There are none."""
-        return b""
-
-    def state(self, block_hash: bytes) -> StateReader:
-        """Raises Misuse."""
-        raise Misuse("a light chain has no state")
-
-    def members(self, block_hash: bytes) -> tuple[Member, ...]:
-        """There is no roll here."""
-        return ()
-
-    def pending_from(self, account: bytes) -> bool:
-        """There are no accounts here."""
-        return False
-
-    def sends(self, block_hash: bytes, account: bytes) -> bool:
-        """There are no accounts here."""
-        return False
-
-    def has_pending(self, parent: Header) -> bool:
-        """Never."""
-        return False
 
     def build(self, parent: Header, draft: Draft) -> Block:
         """An empty block on `parent`."""
