@@ -12,10 +12,11 @@ from raclette.lab.report.race_figures import depths, earnings, race_table, succe
 from raclette.lab.report.spread_figures import propagation, region_map
 from raclette.lab.report.statistics import mean
 from raclette.lab.report.traffic_figures import messages, node_map, revenue, volume
+from raclette.lab.report.violations import first_of_each
 from raclette.sim.record import RunRecord
 
-# Violations shown of each run, and runs listed one by one; the JSON beside the page holds all.
-VIOLATIONS_SHOWN, RUNS_SHOWN = 5, 50
+# Runs listed one by one; the JSON beside the page holds all.
+RUNS_SHOWN = 50
 _METRICS = ("height", "transactions", "p50_ms", "p99_ms", "events", "virtual_ms", "evidence", "crashes")
 
 
@@ -87,7 +88,7 @@ def _verdicts(document: Document, runs: Sequence[Run], notes: Sequence[str]) -> 
         rows = [
             (run.seed, found["checker"], found["time_ms"], found["node"], found["detail"])
             for run in broken[:RUNS_SHOWN]
-            for found in run.report["violations"][:VIOLATIONS_SHOWN]
+            for found in first_of_each(run.report["violations"])[0]
         ]
         document.table(("seed", "checker", "at (ms)", "node", "what"), rows)
         for run in broken[:RUNS_SHOWN]:
