@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from raclette.cli.app import app, examples
-from raclette.cli.output import Json, console, errors, one_line_errors, print_json, print_table
+from raclette.cli.bars import progress_bar
+from raclette.cli.output import Json, console, one_line_errors, print_json, print_table
 from raclette.primitives.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def compare(
         depth=depth,
         parameters=_parameters(put or []),
     )
-    rows = _run(comparison, run_comparison, jobs or os.cpu_count() or 1, quiet=json)
+    rows = _run(comparison, run_comparison, jobs or os.cpu_count() or 1)
     if out is not None:
         path = write_page(comparison, rows, out, command=_command(comparison, put or []))
         if not json:
@@ -72,14 +73,11 @@ def compare(
         _show(rows)
 
 
-def _run(comparison: "Comparison", carry_out: Any, jobs: int, *, quiet: bool) -> list["Row"]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+def _run(comparison: "Comparison", carry_out: Any, jobs: int) -> list["Row"]:
     from raclette.lab.compare import jobs_of
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     total = len(list(jobs_of(comparison)))
-    with Progress(*columns, console=errors, disable=quiet, transient=True) as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("runs", total=total)
         rows: list[Row] = carry_out(comparison, jobs=jobs, progress=lambda _: progress.advance(bar))
     return rows

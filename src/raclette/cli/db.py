@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from raclette.chain.archive import GENESIS_KEY
 from raclette.chain.chain import Chain
 from raclette.chain.genesis import Genesis, make_genesis_block
 from raclette.chain.trie import root_of_mapping
 from raclette.cli.app import app, examples
-from raclette.cli.output import STORE, Json, console, errors, one_line_errors, print_json, print_table
+from raclette.cli.bars import progress_bar
+from raclette.cli.output import STORE, Json, console, one_line_errors, print_json, print_table
 from raclette.ledgers import ledger_of
 from raclette.live.process import read_genesis
 from raclette.primitives.errors import ConfigError, StoreDamaged
@@ -97,11 +97,11 @@ def check(
         chosen = None if records_only else matching_genesis(folder, genesis, identity)
         if chosen is not None and _has_no_chain(store):
             chosen = None  # a tracker's: it has an identity and peers, but no blocks
-        tables = _read_everything(store, quiet=json)
+        tables = _read_everything(store)
         problems = [table.damage for table in tables if table.damage is not None]
         verified = chosen is not None and not problems
         if chosen is not None and verified:
-            problems += _first(_verify(store, chosen, quiet=json))
+            problems += _first(_verify(store, chosen))
     finally:
         store.close()
     if json:
@@ -154,9 +154,9 @@ def _hash(genesis: Genesis) -> bytes:
     return make_genesis_block(genesis, ledger_of(genesis), root_of_mapping)[0].hash
 
 
-def _read_everything(store: RocksStore, *, quiet: bool) -> list[TableCheck]:
+def _read_everything(store: RocksStore) -> list[TableCheck]:
     found = []
-    with _progress(quiet) as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("reading", total=len(Table))
         for table in Table:
             progress.update(bar, description=f"reading {table.value}")
@@ -169,11 +169,11 @@ def _has_no_chain(store: RocksStore) -> bool:
     return store.get(Table.META, GENESIS_KEY) is None and next(iter(store.scan(Table.HEADERS)), None) is None
 
 
-def _verify(store: RocksStore, genesis: Genesis, *, quiet: bool) -> Iterator[str]:
+def _verify(store: RocksStore, genesis: Genesis) -> Iterator[str]:
     """Problems of the chain, as they are found."""
     ledger = ledger_of(genesis)
     block, state = make_genesis_block(genesis, ledger, root_of_mapping)
-    with _progress(quiet) as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("opening the chain", total=None)
         try:
             chain = Chain.open(store, block, state, ledger, chain_id=genesis.chain_id)
@@ -191,11 +191,6 @@ def _first(problems: Iterator[str]) -> list[str]:
             break
         found.append(problem)
     return found
-
-
-def _progress(quiet: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, console=errors, transient=True, disable=quiet or not errors.is_terminal)
 
 
 def _show(tables: list[TableCheck], problems: list[str], verified: bool) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from raclette.cli.app import app, examples
+from raclette.cli.bars import progress_bar
 from raclette.cli.output import (
     VERDICT_FAILED,
     Json,
@@ -85,19 +86,16 @@ def hunt(
 
 
 def _hunt(config: "HuntConfig", json: bool) -> None:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     from raclette.lab.hunt.hunter import hunt as run_hunt
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=json) as progress:
+    with progress_bar(elapsed=True) as progress:
         bar = progress.add_task(config.protocol, total=config.seeds or None)
 
         def heard(outcome: "Outcome", coverage: "Coverage") -> None:
             seconds = max(progress.tasks[0].elapsed or 0.0, 1e-3)
             progress.update(bar, advance=1, description=_caption(config, coverage, coverage.seeds / seconds))
             if outcome.failed and not json:
-                progress.console.print(f"[red]seed {outcome.seed}[/red] ({outcome.tactic})", str(outcome.breaches[0]))
+                console.print(f"[red]seed {outcome.seed}[/red] ({outcome.tactic})", str(outcome.breaches[0]))
 
         report = run_hunt(config, heard)
     if json:

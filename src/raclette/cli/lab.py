@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from raclette.cli.app import app, examples
+from raclette.cli.bars import progress_bar
 from raclette.cli.output import VERDICT_FAILED, Json, console, fail, one_line_errors, print_json, print_table
 from raclette.primitives.errors import ConfigError
 
@@ -147,12 +148,10 @@ def _carry_out(
     experiment: "Experiment", chosen: Mapping[str, str], *, quick: bool, seed: int, out: Path | None, json: bool
 ) -> dict[str, Any]:
     """Run it, show it unless a program reads, write its figures; the document for programs."""
-    from rich.progress import Progress
-
     from raclette.lab.figures import write_figure
 
     settings = experiment.settings(chosen, seed=seed, quick=quick)
-    with Progress(console=console, transient=True, disable=json) as bars:
+    with progress_bar() as bars:
         bar = bars.add_task(experiment.id, total=1.0)
         result = experiment.run(
             settings, lambda done, what: bars.update(bar, completed=done, description=f"{experiment.id}: {what}")

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from raclette.cli.app import app, examples
+from raclette.cli.bars import progress_bar
 from raclette.cli.output import (
     VERDICT_FAILED,
     Json,
     console,
-    errors,
     one_line_errors,
     print_json,
     print_pairs,
@@ -161,12 +161,10 @@ class Order:
 
 def run_order(order: Order, *, json: bool, out: Path | None, jobs: int) -> None:
     """Run every seed, say what came out, write what was asked for. Exits with VERDICT_FAILED if anything broke."""
-    from rich.progress import Progress
-
     from raclette.lab.scenario import run_scenario
 
     scenario = order.scenario
-    with Progress(console=errors, disable=json or len(scenario.seeds) == 1, transient=True) as progress:
+    with progress_bar(wanted=len(scenario.seeds) > 1) as progress:
         bar = progress.add_task(order.file.name, total=len(scenario.seeds))
         outcomes = run_scenario(
             scenario,

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from raclette.cli.app import app, examples
-from raclette.cli.output import VERDICT_FAILED, Json, console, errors, one_line_errors, print_json, print_pairs
+from raclette.cli.bars import progress_bar
+from raclette.cli.output import VERDICT_FAILED, Json, console, one_line_errors, print_json, print_pairs
 from raclette.cli.scenarios import Beyond, Set, read_values
 from raclette.primitives.errors import ConfigError
 
@@ -72,7 +73,7 @@ def sweep(
     words = _words(file, over or [], put or [], seeds, first, beyond)
     with Journal(directory, {"plan": plan.name, "command": words, "cells": len(plan.cells)}) as journal:
         before = len(journal.rows)
-        _run(run_sweep, plan, journal, run_scenario_cell, scheduler, workers, json)
+        _run(run_sweep, plan, journal, run_scenario_cell, scheduler, workers)
         rows = [journal.rows[cell.name] for cell in plan.cells]
     write_parquet(rows, directory / TABLE)
     title = str(base.get("title") or opened.name)
@@ -88,13 +89,8 @@ def sweep(
         raise typer.Exit(VERDICT_FAILED)
 
 
-def _run(
-    run_sweep: Any, plan: Any, journal: Any, run: Any, scheduler: str | None, workers: int | None, json: bool
-) -> None:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors, disable=json, transient=True) as progress:
+def _run(run_sweep: Any, plan: Any, journal: Any, run: Any, scheduler: str | None, workers: int | None) -> None:
+    with progress_bar() as progress:
         bar = progress.add_task("runs", total=len(plan.cells), completed=len(journal.rows))
         run_sweep(plan, journal, run, scheduler=scheduler, workers=workers, progress=lambda _: progress.advance(bar))
 
