@@ -1,5 +1,6 @@
 """The judge of the hybrid: whom a fork of the log convicts, and when it is nobody's crime."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from raclette.chain.header import Header
-from raclette.node.host import Parcel, Transmit
+from raclette.node.host import HostEffect, Parcel, Transmit
 from raclette.node.node import Node
 from raclette.node.wire import EngineSaid
 from raclette.primitives.errors import DecodeError
@@ -96,23 +97,26 @@ def test_who_signs_no_two_entries_is_convicted_by_the_inner_protocol(
 ) -> None:
     """Each liar signs entries for one side only, so that no two of them contradict each other. What it tells itself it
     keeps to itself: proofs and snail blocks of its own."""
-    split = Equivocate._split
+    twist = Equivocate.twist
     first: list[Equivocate] = []
 
-    def for_one_side(self: Equivocate, effect: Transmit) -> list[Any]:
-        told = split(self, effect)
+    def told(self: Equivocate, now: int, effect: HostEffect) -> Sequence[HostEffect]:
+        said = twist(self, now, (effect,))
+        if not isinstance(effect, Transmit) or effect.kind not in ("logged", "entry"):
+            return said
         if effect.kind == "logged":
-            return []
-        if effect.kind != "entry":
-            return told
+            return ()
         first.append(self)
         to_right = first[0] is not self
         entry = self.forger.open(effect.frame)
         if to_right and isinstance(entry, Signed) and entry.entry.block_hash not in self._book:
-            return []  # a rival of which the right knows nothing
-        return [each for each in told if isinstance(each, Transmit) and (set(each.peers) <= self.right) == to_right]
+            return ()  # a rival of which the right knows nothing
+        return [each for each in said if isinstance(each, Transmit) and (set(each.peers) <= self.right) == to_right]
 
-    monkeypatch.setattr(Equivocate, "_split", for_one_side)
+    def for_one_side(self: Equivocate, now: int, effects: tuple[HostEffect, ...]) -> tuple[HostEffect, ...]:
+        return tuple(each for effect in effects for each in told(self, now, effect))
+
+    monkeypatch.setattr(Equivocate, "twist", for_one_side)
     liars = dict.fromkeys((0, 3), LIES)
     simulation = Simulation(replace(with_inner(ONE_DAY, inner), liars=liars, hash_shares=(0, 1, 1, 0)))
     broken = found(simulation)

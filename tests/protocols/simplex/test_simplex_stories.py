@@ -12,10 +12,11 @@ from raclette.engine.events import Received
 from raclette.engine.exam import check_engine
 from raclette.engine.message import Message
 from raclette.lab.hunt.engines.world import Replica
+from raclette.protocols.records import BODY
 from raclette.protocols.simplex import make_engine
 from raclette.protocols.simplex.evidence import check_evidence
 from raclette.protocols.simplex.messages import DummyVote, FinalizeVote, Notarized, Proposal, Status, Vote
-from raclette.protocols.simplex.records import BODY, STATE
+from raclette.protocols.simplex.records import STATE
 from raclette.protocols.simplex.statements import DUMMY_HASH, Certificate, Phase, extra_data, iteration_of
 
 
