@@ -226,6 +226,36 @@ SCHEDULES = {
             ],
         },
     ),
+    # Two blocks were taken back, newest first: a payment came back to the pool before the one whose change it spends.
+    "a-chain-of-payments-taken-back": (
+        "nodes",
+        {
+            "protocol": "ballot",
+            "ledger": "coins",
+            "seed": 8_115,
+            "nodes": 5,
+            "observers": 1,
+            "accounts": 5,
+            "topology": "regular",
+            "degree": 2,
+            "hash_shares": [1, 7, 4, 7, 8],
+            "parameters": {
+                "quorum": "1/3",
+                "block_interval_s": 1,
+                "window_ms": 500,
+                "claim_bound_ms": 200,
+                "time_refresh_ms": 200,
+                "round_ms": 500,
+                "round_cap_ms": 4_000,
+            },
+            "duration": 5_716_147_602,
+            "network": "lan",
+            "workload": {"count": 25, "interval": 210_236_446, "start": 250_000_000, "outputs": [1, 3]},
+            "faults": [
+                {"kind": "partition", "at": 450_817_169, "groups": [[2, 3], [0, 1, 4]], "lasting": 2_828_030_577}
+            ],
+        },
+    ),
 }
 
 

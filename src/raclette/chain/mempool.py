@@ -373,7 +373,8 @@ class Mempool:
                 self._remove(rival)
 
     def returned(self, transactions: Iterable[Transaction], state: StateReader, now: int = 0) -> list[Transaction]:
-        """A reorganisation took these out of the chain; `state` is the state after the new head.
+        """A reorganisation took these out of the chain, in whose order they come; `state` is the state after the new
+        head.
 
         Those still possible wait again; returns them. Call it before `included` for the new branch.
         """

@@ -77,7 +77,8 @@ class EngineDesk:
         moved = node.chain.adopt(effect.block_hash)
         if not moved.added and not moved.removed:
             return
-        returned = [transaction for block in moved.removed for transaction in block.transactions]
+        # Oldest first: what spends another's money waits behind it.
+        returned = [transaction for block in reversed(moved.removed) for transaction in block.transactions]
         included = [transaction for block in moved.added for transaction in block.transactions]
         node.transactions.head_moved(returned, included)
         node.head_moved()

@@ -121,6 +121,23 @@ def test_a_vote_on_another_branch_completes_the_turnout_of_this_one() -> None:
         assert world.engine.tree.weight(above[0].hash), "the lower hash wins the draw"
 
 
+def test_a_heavier_candidate_on_another_branch_takes_nothing_from_this_one() -> None:
+    """BAL-23: else the branch with more weight could stand still for ever, for the sake of a candidate on the other."""
+    world = OneVoter(5)
+    below = candidates(world, 1, 2)
+    for block in below:
+        world.maker.check(block)
+    ours, theirs = (world.block(block.header, 3, 700) for block in below)
+    for block in (ours, theirs):
+        world.candidate(block)
+    world.say(2, 3, 4, block=theirs)
+    assert world.engine.tree.weight(theirs.hash)
+    world.say(0, 1, block=ours)
+    assert world.engine.tree.weight(ours.hash)
+    shown = world.engine._certificates[ours.hash][1]
+    assert {vote.block_hash for vote in shown.votes} == {ours.hash}
+
+
 # --- certificates -----------------------------------------------------------------------------------------------------
 
 

@@ -213,12 +213,14 @@ class Polls:
         register = core.register(parent) if parent is not None else None
         if register is None:
             return
-        outcome = tally(votes, register, core.needed)
-        elected = core.chain.header(outcome.block_hash) if outcome is not None else None
-        if outcome is None or elected is None or elected.parent_hash != parent_hash:
-            return
-        entitled = [vote for voter, vote in votes.items() if voter in register.weights]
-        self._elected(elected, make_certificate(outcome.weight, round_number, entitled))
+        while (outcome := tally(votes, register, core.needed)) is not None:
+            elected = core.chain.header(outcome.block_hash)
+            if elected is not None and elected.parent_hash == parent_hash:
+                entitled = [vote for voter, vote in votes.items() if voter in register.weights]
+                self._elected(elected, make_certificate(outcome.weight, round_number, entitled))
+                return
+            # BAL-23: it stands on another branch, and takes nothing from this one.
+            votes = {voter: vote for voter, vote in votes.items() if vote.block_hash != outcome.block_hash}
 
     # --- certificates ---------------------------------------------------------------------------------------------
 
