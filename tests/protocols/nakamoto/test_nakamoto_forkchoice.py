@@ -111,6 +111,24 @@ def test_after_a_restart_branches_compare_as_before() -> None:
     assert family.head == "b30"
 
 
+@pytest.mark.parametrize("ghost", [False, True])
+def test_after_a_restart_a_block_of_the_head_s_own_branch_counts_once(ghost: bool) -> None:
+    """NAK-3: heard again, it brings its parent in, and itself with it. Counted twice, it would weigh for its branch and
+    its children for none."""
+    family = Family(ghost=ghost)
+    family.grow("low", "genesis")
+    family.grow("left", "low")
+    family.grow("left-1", "left", 5)
+    family.restart(head="left-1", ghost=ghost)
+    assert not family.tree.add(family.by_name["left"])
+    family.grow("left-2", "left", 5)
+    family.grow("right", "low")
+    family.grow("right-1", "right", 9)
+    assert len(family.tree) == 6
+    assert family.head == ("left-1" if ghost else "right-1"), "20 beside 19, or 15 beside 19"
+    assert family.tree.fork_depth(family.by_name["left-1"].hash) == (0 if ghost else 2)
+
+
 def test_memory_is_bounded_by_the_window() -> None:
     family = Family(window=64)
     for index in range(1_000):

@@ -81,7 +81,8 @@ class BlockTree:
             return False
         self._prune()
         parent = self._entries.get(header.parent_hash) or self._find(header.parent_hash)
-        if parent is None:
+        # With its parent, a block below the root on the head's own branch was brought in itself.
+        if parent is None or header.hash in self._entries:
             return False
         entry = self._attach(header, parent)
         best = self._best_after(entry)
