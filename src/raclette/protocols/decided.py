@@ -33,27 +33,19 @@ class Decided:
 
 
 def read_decided(
-    items: list[Item], prove: Callable[[Header, bytes], "Proof"]
+    items: list[Item], finality_claims: Callable[[Header, bytes], tuple[Claim, ...]]
 ) -> tuple[Header, bytes, tuple[Claim, ...]]:
     """The header, the certificate and its claims, from the wire. Raises DecodeError."""
     header_item, certificate_item = expect(items, 2)
     header, certificate = Header.decode(as_bytes(header_item)), as_bytes(certificate_item)
     try:
-        return header, certificate, prove(header, certificate).claims
+        return header, certificate, finality_claims(header, certificate)
     except InvalidCertificate as error:
         raise DecodeError(error.reason, error.detail) from error
 
 
-class Proof(Protocol):
-    """A certificate that was read."""
-
-    @property
-    def claims(self) -> tuple[Claim, ...]:
-        """What must hold for it to prove anything."""
-
-
 class Codec(Protocol):
-    """What the three codecs have in common."""
+    """What the codecs of such engines have in common."""
 
     def encode(self, message: Message) -> bytes:
         """To the wire, without a block's body."""
@@ -61,8 +53,8 @@ class Codec(Protocol):
     def decode(self, payload: bytes) -> Message:
         """From the wire. Raises DecodeError."""
 
-    def decode_finality(self, header: Header, certificate: bytes) -> Proof:
-        """The certificate of `header`. Raises InvalidCertificate."""
+    def finality_claims(self, header: Header, certificate: bytes) -> tuple[Claim, ...]:
+        """What must hold for the certificate to make `header` final. Raises InvalidCertificate."""
 
 
 class DecidingEngine:
@@ -83,7 +75,7 @@ class DecidingEngine:
 
     def check_certificate(self, header: Header, certificate: bytes) -> tuple[Claim, ...]:
         """The quorum's signatures under `header` or a descendant shown. Raises InvalidCertificate."""
-        return self._codec.decode_finality(header, certificate).claims
+        return self._codec.finality_claims(header, certificate)
 
     def weight(self, header: Header) -> int:
         """Every block counts the same: fork choice never decides anything here."""

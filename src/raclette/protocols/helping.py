@@ -11,8 +11,9 @@ from raclette.chain.header import Header
 from raclette.engine.effects import Send
 from raclette.engine.message import Message
 from raclette.primitives.errors import InvalidCertificate
+from raclette.primitives.signing import Claim
 from raclette.protocols.core import CommitteeCore
-from raclette.protocols.decided import Decided, Proof
+from raclette.protocols.decided import Decided
 
 StatusT = TypeVar("StatusT")
 DecidedT = TypeVar("DecidedT", bound=Decided)
@@ -43,7 +44,9 @@ class Helping(ABC, Generic[StatusT]):
         for message in self.answers(status, core.me):
             core.emit(Send(peer, message))
 
-    def decided(self, make: type[DecidedT], prove: Callable[[Header, bytes], Proof]) -> DecidedT | None:
+    def decided(
+        self, make: type[DecidedT], finality_claims: Callable[[Header, bytes], tuple[Claim, ...]]
+    ) -> DecidedT | None:
         """Our last final block with its proof, if both are at hand."""
         core = self._core
         if core.final.number == core.start:
@@ -53,6 +56,6 @@ class Helping(ABC, Generic[StatusT]):
         if not certificate or block is None:
             return None
         try:
-            return make(core.final, certificate, prove(core.final, certificate).claims, block)
+            return make(core.final, certificate, finality_claims(core.final, certificate), block)
         except InvalidCertificate:
             return None

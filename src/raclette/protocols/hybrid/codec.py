@@ -16,6 +16,7 @@ from raclette.primitives.hashing import HASH_BYTES
 from raclette.primitives.rlp import Item, as_bytes, as_list, bytes_to_int, int_to_bytes
 from raclette.primitives.signing import NODE_ID_BYTES, SIGNATURE_BYTES, Claim
 from raclette.protocols.committee import VALIDATORS_MAX
+from raclette.protocols.decided import read_decided
 from raclette.protocols.hybrid.almanac import Day
 from raclette.protocols.hybrid.fruits import FRUIT_BYTES_MAX, FRUITS_MAX, Fruit
 from raclette.protocols.hybrid.messages import (
@@ -135,15 +136,11 @@ class Codec:
         return Signed(entry, _claim(signer, digest, signature))
 
     def _logged(self, items: list[Item]) -> Logged:
-        header_item, certificate_item = expect(items, 2)
-        header, certificate = Header.decode(as_bytes(header_item)), as_bytes(certificate_item)
-        try:
-            return Logged(header, certificate, self.finality_claims(header, certificate))
-        except InvalidCertificate as error:
-            raise DecodeError(error.reason, error.detail) from error
+        return Logged(*read_decided(items, self.finality_claims))
 
     def finality_claims(self, header: Header, certificate: bytes) -> tuple[Claim, ...]:
-        """HYB-22: those of the members who signed this very block. Raises InvalidCertificate."""
+        """HYB-22: those of the members who signed this very block. Whether their authors have enough seats, only the
+        machine can tell, which knows the snail chain. Raises InvalidCertificate."""
         if len(certificate) > PROOF_BYTES_MAX:
             raise InvalidCertificate("certificate-size", f"{len(certificate)} bytes, at most {PROOF_BYTES_MAX}")
         try:

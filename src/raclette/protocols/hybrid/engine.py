@@ -18,9 +18,9 @@ from raclette.engine.contract import EngineSetup, Lookup, SealCheck
 from raclette.engine.effects import Effect, Persist, SetTimer
 from raclette.engine.events import BlockReceived, Event, Pending, Received, Sealed, Started, TimerFired
 from raclette.engine.message import Message
-from raclette.primitives.errors import InvalidHeader, NotYet
-from raclette.primitives.signing import Claim
-from raclette.primitives.units import MILLISECOND, SECOND
+from raclette.primitives.errors import InvalidHeader
+from raclette.primitives.units import MILLISECOND
+from raclette.protocols.decided import DecidingEngine, check_clock, check_follows
 from raclette.protocols.hybrid import day, log, snail
 from raclette.protocols.hybrid.almanac import Day, Rules
 from raclette.protocols.hybrid.codec import Codec, Running
@@ -48,11 +48,10 @@ from raclette.protocols.parameters import parse_parameters
 TICK = "hybrid/tick"
 
 
-class HybridEngine:
+class HybridEngine(DecidingEngine):
     """A miner, a member of a committee where it has won a seat, and a follower of the log always."""
 
     name = "hybrid"
-    needs_certificate = True
 
     def __init__(self, setup: EngineSetup, parameters: Parameters, seal: SealCheck) -> None:
         """Raises StoreDamaged for unreadable records."""
@@ -63,6 +62,7 @@ class HybridEngine:
         self.log.snail, self.log.news = self.snail.chain, self.snail.renew
         seats = max(parameters.committee_size, len(parameters.node_ids))
         self.codec = Codec(setup.chain.chain_id, seats, self._running)
+        super().__init__(self.codec)
         self.run: DayRun | None = None
         # The day that is in charge, as far as we can tell.
         self._day: Day = self.snail.chain.almanac().day
@@ -245,35 +245,12 @@ class HybridEngine:
 
     # --- what anybody may ask -------------------------------------------------------------------------------------
 
-    def encode(self, message: Message) -> bytes:
-        """To the wire, without a log block's body."""
-        return self.codec.encode(message)
-
-    def decode(self, payload: bytes) -> Message:
-        """From the wire. Raises DecodeError."""
-        return self.codec.decode(payload)
-
     def check_header(self, header: Header, parent: Header, lookup: Lookup, now: int) -> None:
         """HYB-29: what shows without the snail chain. Raises InvalidHeader."""
-        if header.parent_hash != parent.hash or header.number != parent.number + 1:
-            raise InvalidHeader("header-parent", f"block {header.number} does not follow {parent.number}")
-        if header.timestamp < parent.timestamp:
-            raise InvalidHeader("header-time", f"{header.timestamp} before its parent's {parent.timestamp}")
-        if header.difficulty != 1:
-            raise InvalidHeader("header-seal", "a block of the log carries no proof of work")
+        check_follows(header, parent)
         if not max(1, day_of(parent)) <= day_of(header):
             raise InvalidHeader("header-day", f"day {day_of(header)} after day {day_of(parent)}")
-        if header.timestamp > now // SECOND + self.core.parameters.future_limit_s:
-            raise NotYet("header-time", f"{header.timestamp} ahead of the clock {now // SECOND}")
-
-    def check_certificate(self, header: Header, certificate: bytes) -> tuple[Claim, ...]:
-        """HYB-22: the signatures in it. Whether their authors have enough seats, only the machine can tell, which
-        knows the snail chain. Raises InvalidCertificate."""
-        return self.codec.finality_claims(header, certificate)
-
-    def weight(self, header: Header) -> int:
-        """Every block of the log counts the same: work elects, it does not choose among blocks."""
-        return 1
+        check_clock(header, now, self.core.parameters.future_limit_s)
 
     def reward(self, number: int) -> int:
         """For the proposer of a block; genesis earns nothing."""

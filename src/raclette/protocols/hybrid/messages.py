@@ -12,6 +12,7 @@ from raclette.chain.block import Block
 from raclette.chain.header import Header
 from raclette.engine.message import Message, carries_block
 from raclette.primitives.signing import Claim, digest_of
+from raclette.protocols.decided import Decided
 from raclette.protocols.hybrid.almanac import Day, Entry
 from raclette.protocols.hybrid.fruits import Fruit
 
@@ -109,23 +110,10 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
-    """HYB-22: a block of the log with the signatures of more than a third of its committee, for everybody."""
+class Logged(Decided):
+    """HYB-22: a block of the log with the signatures of more than a third of its committee."""
 
     kind: ClassVar[str] = "logged"
-
-    header: Header
-    certificate: bytes
-    proof: tuple[Claim, ...]
-    block: Block | None = None
-
-    def claims(self) -> tuple[Claim, ...]:
-        """Those of the members."""
-        return self.proof
-
-    def with_block(self, block: Block) -> "Logged":
-        """The same with its body."""
-        return replace(self, block=block)
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,10 @@ class Codec:
         votes = self._votes(signers, signatures)
         return Certificate(u64(view), u64(height), as_bytes(block_hash, 32), votes)
 
+    def finality_claims(self, header: Header, certificate: bytes) -> tuple[Claim, ...]:
+        """Of `decode_finality`. Raises InvalidCertificate."""
+        return self.decode_finality(header, certificate).claims
+
     def decode_finality(self, header: Header, certificate: bytes) -> FinalityProof:
         """A certificate that fits `header`. Raises InvalidCertificate."""
         size_max = (self.window + 1) * (HEADER_BYTES_MAX + 4) + self.committee.size * (SIGNATURE_BYTES + 1) + 80
@@ -273,7 +277,7 @@ class Codec:
         return NewView(view, changes, sender, claim, tuple(proof))
 
     def _committed(self, items: list[Item]) -> Committed:
-        return Committed(*read_decided(items, self.decode_finality))
+        return Committed(*read_decided(items, self.finality_claims))
 
     def _status(self, items: list[Item]) -> Status:
         view, active, final, tip, low = (u64(item) for item in expect(items, 5))

@@ -85,7 +85,7 @@ class Recovery(Helping[Status]):
         elif not core.active and me in core.view_changes and status.view <= core.view:
             answers.append(core.view_changes[me])
         if status.final < core.final.number or (behind and core.active and core.new_view is None):
-            committed = self.decided(Committed, core.codec.decode_finality)
+            committed = self.decided(Committed, core.codec.finality_claims)
             if committed is not None:
                 answers.append(committed)
         if status.view <= core.view and core.active:

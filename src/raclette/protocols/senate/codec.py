@@ -131,6 +131,10 @@ class Codec:
         """Raises DecodeError."""
         return read("senate", self._kinds, payload)
 
+    def finality_claims(self, header: Header, certificate: bytes) -> tuple[Claim, ...]:
+        """Of `decode_finality`. Raises InvalidCertificate."""
+        return self.decode_finality(header, certificate).claims
+
     def decode_finality(self, header: Header, certificate: bytes) -> Finality:
         """SENATE-41: everything about a certificate that the header alone can tell. Raises InvalidCertificate."""
         if len(certificate) > self._certificate_max:
@@ -318,7 +322,7 @@ class Codec:
         return self.make_round_change(u64(height), self.decode_justification(justification))
 
     def _committed(self, items: list[Item]) -> Committed:
-        return Committed(*read_decided(items, self.decode_finality))
+        return Committed(*read_decided(items, self.finality_claims))
 
     def _inquiry(self, items: list[Item]) -> Inquiry:
         return Inquiry(u64(expect(items, 1)[0]))

@@ -129,6 +129,10 @@ class Codec:
         phase, iteration, block_hash, votes = certificate
         return self.committee.claims(self.committee.digest(phase, iteration, block_hash), votes)
 
+    def finality_claims(self, header: Header, certificate: bytes) -> tuple[Claim, ...]:
+        """Of `decode_finality`. Raises InvalidCertificate."""
+        return self.decode_finality(header, certificate).claims
+
     def decode_finality(self, header: Header, certificate: bytes) -> FinalityProof:
         """A certificate that fits `header`. Raises InvalidCertificate."""
         if len(certificate) > self._finality_max:
@@ -190,7 +194,7 @@ class Codec:
         return Notarized(certificate, self.claims_of(certificate))
 
     def _finalized(self, items: list[Item]) -> Finalized:
-        return Finalized(*read_decided(items, self.decode_finality))
+        return Finalized(*read_decided(items, self.finality_claims))
 
     def _status(self, items: list[Item]) -> Status:
         iteration, final, gap = (u64(item) for item in expect(items, 3))

@@ -61,7 +61,7 @@ class Recovery(Helping[Status]):
         core = self.core
         answers: list[SimplexMessage] = []
         if status.final < core.final_iteration:
-            final = self.decided(Finalized, core.codec.decode_finality)
+            final = self.decided(Finalized, core.codec.finality_claims)
             if final is not None:
                 answers.append(final)
         answers += self._certificates_from(max(status.gap, core.final_iteration + 1), status.iteration)
